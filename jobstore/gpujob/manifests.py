@@ -1,0 +1,83 @@
+"""From a spec to the manifest that goes into the bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpujob.errors import InvalidSpec
+from gpujob.records import MAX_MANIFEST_BYTES, InputFile, Manifest, QueueConfig, RetryPolicy, sha256_of
+from gpujob.specs import Spec
+
+
+def queue_defaults(config: QueueConfig) -> dict[str, Any]:
+    """What the queue fills into specs that do not say, in the spec's own words."""
+    defaults = config.defaults
+    return {
+        "ttl": defaults.ttl_s,
+        "timeout": defaults.timeout_s,
+        "retry": {"max_attempts": defaults.max_attempts},
+    }
+
+
+def make(
+    spec: Spec,
+    *,
+    job_id: str,
+    nonce: str,
+    now: float,
+    config: QueueConfig,
+    files: tuple[InputFile, ...] = (),
+    submitted_by: str = "",
+    retry_of: str | None = None,
+) -> Manifest:
+    """The manifest of `spec`. Its `spec_sha256` covers the spec and the content of its files, not the key or the id."""
+    canonical = spec.canonical(queue_defaults(config))
+    return from_canonical(
+        canonical, job_id=job_id, nonce=nonce, now=now, files=files, submitted_by=submitted_by, retry_of=retry_of
+    )
+
+
+def from_canonical(
+    canonical: Mapping[str, Any],
+    *,
+    job_id: str,
+    nonce: str,
+    now: float,
+    files: tuple[InputFile, ...] = (),
+    submitted_by: str = "",
+    retry_of: str | None = None,
+) -> Manifest:
+    """The manifest of a spec in its canonical form (that of an earlier manifest, for a retry)."""
+    retry = canonical["retry"]
+    content = {name: value for name, value in canonical.items() if name != "idempotency_key"}
+    content["files"] = [file.model_dump() for file in files]
+    manifest = Manifest(
+        id=job_id,
+        idempotency_key=canonical.get("idempotency_key"),
+        kind=canonical["kind"],
+        spec=dict(canonical),
+        spec_sha256=sha256_of(content),
+        priority=canonical["priority"],
+        labels=canonical.get("labels") or {},
+        title=canonical.get("title"),
+        submitted_by=submitted_by,
+        created_at=now,
+        ttl_s=canonical["ttl"],
+        timeout_s=canonical["timeout"],
+        retry=RetryPolicy(
+            max_attempts=retry["max_attempts"],
+            initial_s=retry["backoff"]["initial"],
+            max_s=retry["backoff"]["max"],
+        ),
+        requires=canonical.get("requires") or {},
+        files=files,
+        retry_of=retry_of,
+        nonce=nonce,
+    )
+    if len(manifest.body()) > MAX_MANIFEST_BYTES:
+        raise InvalidSpec(
+            f"the job's manifest is larger than {MAX_MANIFEST_BYTES // 1024} KiB",
+            hint="Split the job, or pass large texts as files.",
+        )
+    return manifest

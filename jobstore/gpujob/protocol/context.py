@@ -1,0 +1,86 @@
+"""What every operation needs: the bucket, time, chance and the queue's configuration.
+
+The store's clock is known only from the store's answers; between them it is carried on by the local steady clock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from gpujob.buckets.base import Bucket, Found, Head, Listing
+from gpujob.chance import Random, nonce
+from gpujob.clock import Runtime
+from gpujob.errors import Busy, Unavailable
+from gpujob.records import QueueConfig
+
+log = logging.getLogger("gpujob")
+T = TypeVar("T")
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+
+
+@dataclass
+class Context:
+    """One party's view of a queue."""
+
+    bucket: Bucket
+    runtime: Runtime
+    rng: Random
+    config: QueueConfig = field(default_factory=QueueConfig)
+    _date: float | None = None
+    _date_at: float = 0.0
+
+    def nonce(self) -> str:
+        """A fresh nonce."""
+        return nonce(self.rng)
+
+    def store_now(self) -> float:
+        """The store's clock: its last answer's Date, carried on locally. The local wall clock before the first answer."""
+        if self._date is None:
+            return self.runtime.now()
+        return self._date + (self.runtime.elapsed() - self._date_at)
+
+    def observe(self, date: float) -> None:
+        """Notes the Date of an answer that has just come."""
+        self._date, self._date_at = date, self.runtime.elapsed()
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> Found | None:
+        """`Bucket.get`, noting the store's time."""
+        found = self.bucket.get(key, max_bytes=max_bytes)
+        if found is not None:
+            self.observe(found.date)
+        return found
+
+    def head(self, key: str) -> Head | None:
+        """`Bucket.head`, noting the store's time."""
+        head = self.bucket.head(key)
+        if head is not None:
+            self.observe(head.date)
+        return head
+
+    def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Listing:
+        """`Bucket.list`, noting the store's time."""
+        listing = self.bucket.list(prefix, after=after, limit=limit)
+        self.observe(listing.date)
+        return listing
+
+    def insist(self, read: Callable[[], T], give_up: Callable[[], bool]) -> T:
+        """The answer of a read, asked again with backoff while the store fails, until `give_up()`; then `Unavailable`."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return read()
+            except (Unavailable, Busy) as error:
+                if give_up():
+                    raise Unavailable(error.message, hint=error.hint) from error
+            self.runtime.sleep(pause_s * (0.5 + self.rng.random()))
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+    def patience(self, seconds: float) -> Callable[[], bool]:
+        """A `give_up` that says yes once `seconds` have passed from now."""
+        until = self.runtime.elapsed() + seconds
+        return lambda: self.runtime.elapsed() >= until

@@ -1,0 +1,39 @@
+"""done/<id>.json, the one linearization point: whoever creates it first has ended the job; nobody rewrites it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gpujob import keys
+from gpujob.errors import CorruptRecord, Unavailable, WrongProtocol
+from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context
+from gpujob.protocol.writes import create
+from gpujob.records import Result, decode
+
+
+def commit(ctx: Context, result: Result, give_up: Callable[[], bool]) -> bool:
+    """Puts the result if absent until the outcome is known; True where the committed one is ours.
+
+    Raises Unavailable when `give_up()` says so first; then nothing may be cleaned up, for the write may land later.
+    """
+    key = keys.done(result.id)
+    body = result.body()
+    pause_s = FIRST_PAUSE_S
+    while True:
+        write = create(ctx.bucket, key, body)
+        if write.outcome == "won":
+            return True
+        standing = ctx.insist(lambda: ctx.get(key), give_up)
+        if standing is not None:
+            return _is_ours(key, standing.body, result)
+        if give_up():
+            raise Unavailable(f"could not learn whether {key} was written")
+        ctx.runtime.sleep(pause_s * (0.5 + ctx.rng.random()))
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+
+def _is_ours(key: str, body: bytes, result: Result) -> bool:
+    try:
+        return decode(Result, key, body).nonce == result.nonce
+    except (CorruptRecord, WrongProtocol):
+        return False  # whatever stands there, it is not ours, and it is never rewritten

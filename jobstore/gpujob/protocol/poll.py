@@ -1,0 +1,203 @@
+"""Polling: which job to try next, at the price of as few LISTs as fairness allows.
+
+A page of pending/ serves claims for up to ten seconds. A page with nothing servable moves a cursor on, so a backlog of
+jobs that this worker cannot serve never hides those behind it, and the top is seen again at least once a minute.
+leased/ is listed when the earliest lease may have expired; take-overs and due waits come before anything pending.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable
+
+from gpujob import keys
+from gpujob.buckets.base import Entry, Listing
+from gpujob.decisions import margin_s
+from gpujob.protocol.claim import Claimer, Skipped
+from gpujob.protocol.lease import HeldLease
+
+PAGE_LIFE_S = 10.0
+TOP_EVERY_S = 60.0
+SHORTEST_IDLE_S = 1.0
+LONGEST_IDLE_S = 30.0
+FEW = 8
+MEMORY = 200_000
+WAITS = 1000
+LEASED_PAGES = 20
+
+
+class Poller:
+    """Finds jobs for one worker. `serves_kind` filters by the kind in the key, without a GET."""
+
+    def __init__(self, claimer: Claimer, serves_kind: Callable[[str], bool]) -> None:
+        self.claimer = claimer
+        self._ctx = claimer.ctx
+        self._serves_kind = serves_kind
+        self._page: list[Entry] = []
+        self._page_until_s = 0.0
+        self._expired: list[Entry] = []
+        self._after = ""
+        self._resume = ""
+        self._page_end = ""
+        self._page_served = False
+        self._top_seen_s = -math.inf
+        self._pending_due_s = -math.inf
+        self._leased_due_s = -math.inf
+        self._idle_s = SHORTEST_IDLE_S
+        self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._waits: dict[str, float] = {}
+
+    def next(self) -> HeldLease | None:
+        """One job to run, if one can be had now. Lists only what is due; errors of the bucket pass through."""
+        held = self._due_wait() or self._expired_lease() or self._pending()
+        if held is not None:
+            self._idle_s = SHORTEST_IDLE_S
+        return held
+
+    def again(self) -> None:
+        """A job has ended or there is word of a new one: look at once, and often for a while."""
+        self._pending_due_s = -math.inf
+        self._idle_s = SHORTEST_IDLE_S
+
+    def wait_s(self) -> float:
+        """Seconds until something is due."""
+        if self._expired or (self._page and self._ctx.runtime.elapsed() < self._page_until_s):
+            return 0.0
+        due_s = min(self._pending_due_s, self._leased_due_s)
+        if self._waits:
+            due_s = min(due_s, self._ctx.runtime.elapsed() + min(self._waits.values()) - self._ctx.store_now())
+        return max(0.0, due_s - self._ctx.runtime.elapsed())
+
+    # -- waits that have become due
+
+    def _due_wait(self) -> HeldLease | None:
+        now = self._ctx.store_now()
+        for job_id in [job_id for job_id, due in self._waits.items() if due <= now]:
+            self._waits.pop(job_id, None)
+            got = self.claimer.take(job_id)
+            if isinstance(got, HeldLease):
+                return got
+            self._note_wait(job_id, got)
+        return None
+
+    def _note_wait(self, job_id: str, skipped: Skipped) -> None:
+        if skipped.waits and len(self._waits) < WAITS:
+            self._waits[job_id] = skipped.until + self._ctx.rng.random()
+
+    # -- leases that have expired
+
+    def _expired_lease(self) -> HeldLease | None:
+        if self._ctx.runtime.elapsed() >= self._leased_due_s:
+            self._expired = self._look_at_leases()
+        while self._expired:
+            entry = self._expired.pop(self._ctx.rng.randrange(min(FEW, len(self._expired))))
+            job_id = keys.parse_job(entry.key, keys.LEASED)
+            got = self.claimer.take(job_id) if job_id else Skipped(math.inf)
+            if isinstance(got, HeldLease):
+                return got
+            self._remember(entry, got)
+            self._note_wait(job_id or "", got)
+        return None
+
+    def _look_at_leases(self) -> list[Entry]:
+        """The leases that may have expired, oldest first; sets the moment of the next look."""
+        entries, date = self._list_leases()
+        ttl_s = self._ctx.config.ttl_s
+        earliest = date + ttl_s + margin_s(ttl_s)
+        expired = []
+        for entry in entries:
+            until = self._not_before.get((entry.key, entry.version), entry.last_modified + ttl_s)
+            if until <= date:
+                expired.append(entry)
+            else:
+                earliest = min(earliest, until)
+        crowd_s = ttl_s * max(0, len(entries) - FEW) / FEW
+        self._leased_due_s = self._ctx.runtime.elapsed() + (earliest - date) + self._ctx.rng.random() * crowd_s
+        return sorted(expired, key=lambda entry: entry.last_modified)
+
+    def _list_leases(self) -> tuple[list[Entry], float]:
+        entries: list[Entry] = []
+        after = ""
+        for _ in range(LEASED_PAGES):
+            listing = self._ctx.list(keys.LEASED, after=after)
+            entries += listing.entries
+            if not listing.truncated:
+                break
+            after = listing.entries[-1].key
+        return entries, listing.date
+
+    # -- pending
+
+    def _pending(self) -> HeldLease | None:
+        while True:
+            if not self._page or self._ctx.runtime.elapsed() >= self._page_until_s:
+                if self._ctx.runtime.elapsed() < self._pending_due_s:
+                    return None
+                self._fetch_page()
+            held = self._try_page()
+            if held is not None:
+                return held
+            self._page_done()
+
+    def _fetch_page(self) -> None:
+        now_s = self._ctx.runtime.elapsed()
+        if self._after and now_s - self._top_seen_s >= TOP_EVERY_S:
+            self._resume, self._after = self._after, ""
+        if not self._after:
+            self._top_seen_s = now_s
+        listing = self._ctx.list(keys.PENDING, after=self._after)
+        self._page = self._servable(listing)
+        self._page_served = bool(self._page)
+        self._page_end = listing.entries[-1].key if listing.truncated else ""
+        self._page_until_s = self._ctx.runtime.elapsed() + PAGE_LIFE_S
+
+    def _servable(self, listing: Listing) -> list[Entry]:
+        rows = []
+        for entry in listing.entries:
+            where = keys.parse_pending(entry.key)
+            if where is None or not self._serves_kind(where.kind):
+                continue
+            if self._not_before.get((entry.key, entry.version), -math.inf) <= listing.date:
+                rows.append(entry)
+        return rows
+
+    def _try_page(self) -> HeldLease | None:
+        """A claim from the page: of its first few keys of one level, one at random."""
+        while self._page and self._ctx.runtime.elapsed() < self._page_until_s:
+            level = self._page[0].key.split("/", 2)[1]
+            few = [entry for entry in self._page[:FEW] if entry.key.split("/", 2)[1] == level]
+            entry = self._page.pop(self._ctx.rng.randrange(len(few)))
+            got = self.claimer.claim(entry.key)
+            if isinstance(got, HeldLease):
+                return got
+            self._remember(entry, got)
+            where = keys.parse_pending(entry.key)
+            if where is not None:
+                self._note_wait(where.id, got)
+        return None
+
+    def _page_done(self) -> None:
+        """The page is used up: says from where and when to list next."""
+        now_s = self._ctx.runtime.elapsed()
+        if self._page_served:
+            self._pending_due_s = now_s + self._pause(SHORTEST_IDLE_S)
+        elif self._page_end:
+            self._after = self._resume or self._page_end
+            self._pending_due_s = now_s + self._pause(SHORTEST_IDLE_S)
+        else:
+            self._after = ""
+            self._pending_due_s = now_s + self._pause(self._idle_s)
+            self._idle_s = min(LONGEST_IDLE_S, self._idle_s * 2)
+        self._resume = ""
+        self._page = []
+
+    def _pause(self, seconds: float) -> float:
+        return seconds * (0.75 + self._ctx.rng.random() / 4)
+
+    def _remember(self, entry: Entry, skipped: Skipped) -> None:
+        if skipped.until <= 0:
+            return
+        self._not_before[entry.key, entry.version] = skipped.until
+        while len(self._not_before) > MEMORY:
+            self._not_before.popitem(last=False)

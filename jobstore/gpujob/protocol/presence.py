@@ -1,0 +1,92 @@
+"""Presence: one record a worker, written once a minute; an operator's control word comes back by a lost write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from gpujob import keys
+from gpujob.errors import CorruptRecord, NotFound, WrongProtocol
+from gpujob.protocol import cleaning
+from gpujob.protocol.context import Context
+from gpujob.protocol.listing import every_entry
+from gpujob.protocol.writes import create, replace
+from gpujob.records import Presence, decode
+
+Control = Literal["", "drain", "stop"]
+DEAD_AFTER = 3.0  # missed writes
+
+
+class PresenceKeeper:
+    """Keeps one worker's presence record. `update` returns the control word that the worker has to obey."""
+
+    def __init__(self, ctx: Context, first: Presence) -> None:
+        self.ctx = ctx
+        self.record = first
+        self._version: str | None = None
+
+    def update(self, **changes: Any) -> Control:
+        """Writes the record with `changes`; one request unless an operator wrote in between."""
+        self.record = self.record.model_copy(update={**changes, "beat": self.record.beat + 1})
+        key = keys.worker(self.record.id)
+        body = self.record.body()
+        if self._version is None:
+            write = create(self.ctx.bucket, key, body)
+        else:
+            write = replace(self.ctx.bucket, key, body, self._version)
+        if write.outcome == "won":
+            self._version = write.version
+        else:
+            self._look(key)
+        return self.record.control
+
+    def leave(self) -> None:
+        """Removes the record: this worker is gone."""
+        cleaning.drop(self.ctx, keys.worker(self.record.id))
+
+    def _look(self, key: str) -> None:
+        found = self.ctx.get(key)
+        if found is None:
+            self._version = None
+            return
+        self._version = found.version
+        try:
+            standing = decode(Presence, key, found.body)
+        except (CorruptRecord, WrongProtocol):
+            return
+        if standing.session == self.record.session and standing.control:
+            self.record = self.record.model_copy(update={"control": standing.control})
+
+
+def live_workers(ctx: Context) -> list[tuple[Presence, float]]:
+    """The workers that wrote lately, each with its record's age in seconds."""
+    found = []
+    for entry in every_entry(ctx, keys.WORKERS):
+        if keys.parse_worker(entry.key) is None:
+            continue
+        object_ = ctx.get(entry.key)
+        if object_ is None:
+            continue
+        try:
+            presence = decode(Presence, entry.key, object_.body)
+        except (CorruptRecord, WrongProtocol):
+            continue
+        age_s = object_.date - object_.last_modified
+        if age_s < presence.every_s * DEAD_AFTER:
+            found.append((presence, age_s))
+    return found
+
+
+def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], bool]) -> Presence:
+    """Writes an operator's control word into a worker's record; it obeys at its next write."""
+    key = keys.worker(worker_id)
+    while True:
+        found = ctx.insist(lambda: ctx.get(key), give_up)
+        if found is None:
+            raise NotFound(f"no worker {worker_id}", hint="`gpujob worker ls` lists those that live.")
+        presence = decode(Presence, key, found.body).model_copy(update={"control": word})
+        if replace(ctx.bucket, key, presence.body(), found.version).outcome == "won":
+            return presence
+        again = ctx.insist(lambda: ctx.get(key), give_up)
+        if again is not None and decode(Presence, key, again.body).control == word:
+            return presence

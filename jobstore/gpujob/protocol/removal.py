@@ -1,0 +1,71 @@
+"""Removing what has ended: one job by `rm`, old ones by retention. The rule that makes it safe:
+
+done/<id> goes only when it is older than ten minutes and pending and leased were both seen absent in a pass that had
+nothing to clean; a pass that had cleans, and leaves done/ for the next. So a late duplicate of an old write meets done/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gpujob import keys
+from gpujob.errors import CorruptRecord, WrongProtocol
+from gpujob.protocol import cleaning
+from gpujob.protocol.context import Context
+from gpujob.protocol.listing import every_entry
+from gpujob.protocol.status import pending_key, result_of
+from gpujob.records import Result
+
+SETTLED_S = 600.0
+Removal = Literal["removed", "too_young", "cleaned", "active", "unknown"]
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What became of one job's objects."""
+
+    outcome: Removal
+    age_s: float = 0.0
+    objects: int = 0
+
+
+def remove_job(ctx: Context, job_id: str) -> Removed:
+    """Removes a finished job with its texts and files, where the rule allows it now."""
+    done = ctx.head(keys.done(job_id))
+    if done is None:
+        active = pending_key(ctx, job_id) is not None or ctx.head(keys.leased(job_id)) is not None
+        return Removed("active" if active else "unknown")
+    age_s = done.date - done.last_modified
+    if age_s < SETTLED_S:
+        return Removed("too_young", age_s)
+    if leftovers(ctx, job_id):
+        return Removed("cleaned", age_s)
+    files = [entry.key for entry in every_entry(ctx, keys.job_artifacts(job_id))]
+    result = _result(ctx, job_id)
+    cleaning.drop(ctx, keys.done(job_id))
+    if ctx.head(keys.done(job_id)) is not None:
+        return Removed("cleaned", age_s)
+    for key in files:
+        cleaning.drop(ctx, key)
+    if result is not None and result.manifest is not None and result.manifest.idempotency_key:
+        cleaning.drop(ctx, keys.unique(result.manifest.idempotency_key))
+    return Removed("removed", age_s, 1 + len(files))
+
+
+def leftovers(ctx: Context, job_id: str) -> bool:
+    """Cleans what a finished job left in pending/ and leased/; True where there was something. done/ has been seen."""
+    pending = pending_key(ctx, job_id)
+    lease = ctx.head(keys.leased(job_id))
+    if pending is not None:
+        cleaning.drop(ctx, pending)
+    if lease is not None:
+        cleaning.drop(ctx, keys.leased(job_id))
+    return pending is not None or lease is not None
+
+
+def _result(ctx: Context, job_id: str) -> Result | None:
+    try:
+        return result_of(ctx, job_id)
+    except (CorruptRecord, WrongProtocol):
+        return None

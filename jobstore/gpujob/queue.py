@@ -1,0 +1,47 @@
+"""queue.json: what holds for the whole queue. Read once at opening, written by `gpujob init` only."""
+
+from __future__ import annotations
+
+from gpujob import keys
+from gpujob.buckets.base import Bucket
+from gpujob.errors import Conflict, NotInitialised
+from gpujob.protocol.context import Context
+from gpujob.protocol.writes import create, replace
+from gpujob.records import QueueConfig, decode
+
+
+def load(bucket: Bucket) -> QueueConfig | None:
+    """The queue's configuration, or None where the bucket holds no queue. One GET."""
+    found = bucket.get(keys.QUEUE)
+    return None if found is None else decode(QueueConfig, keys.QUEUE, found.body)
+
+
+def require(bucket: Bucket) -> QueueConfig:
+    """The queue's configuration; NotInitialised, naming `gpujob init`, where there is none."""
+    config = load(bucket)
+    if config is None:
+        raise NotInitialised(
+            f"{bucket.url} holds no queue yet", hint=f"Run `gpujob init {bucket.url}` once; it checks the store first."
+        )
+    return config
+
+
+def save(ctx: Context, config: QueueConfig) -> QueueConfig:
+    """Writes queue.json, if absent or if its version matches; returns what stands there in the end.
+
+    The caller has probed the store. Raises Conflict where somebody else wrote another one at the same moment.
+    """
+    wanted = config.model_copy(update={"nonce": ctx.nonce()})
+    found = ctx.get(keys.QUEUE)
+    if found is None:
+        write = create(ctx.bucket, keys.QUEUE, wanted.body())
+    else:
+        write = replace(ctx.bucket, keys.QUEUE, wanted.body(), found.version)
+    if write.outcome == "won":
+        return wanted
+    standing = ctx.insist(lambda: require(ctx.bucket), ctx.patience(30))
+    if standing.nonce != wanted.nonce and standing.model_copy(update={"nonce": ""}) != config.model_copy(
+        update={"nonce": ""}
+    ):
+        raise Conflict("somebody else wrote queue.json at the same moment", hint="Run `gpujob init` again.")
+    return standing
