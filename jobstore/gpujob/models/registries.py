@@ -68,7 +68,9 @@ def _fresh_scratch(target: Path) -> Path:
     return scratch
 
 
-def _run(command: Sequence[str], folder: Path, tool: str, *, on_line: Callable[[str], None] = lambda line: None) -> None:
+def _run(
+    command: Sequence[str], folder: Path, tool: str, *, on_line: Callable[[str], None] = lambda line: None
+) -> None:
     """Runs a tool to its end, passing on each line it prints; SourceFailed carries its last lines."""
     lines: list[str] = []
     try:
