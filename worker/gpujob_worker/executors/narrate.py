@@ -1,0 +1,107 @@
+"""The `tts.narrate` executor: Kokoro, loaded once.
+
+Invariant: importing this module costs nothing; numpy, onnxruntime and the model come with `load`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from gpujob import models
+from gpujob.errors import Configuration, GpujobError, JobFailed
+
+from ..executor import JobContext, Outcome, Readiness
+
+if TYPE_CHECKING:
+    from ..speech.synthesis import Speaker
+
+_LIBRARIES = ("kokoro_onnx", "onnxruntime", "numpy")
+_ON_CPU = ("kokoro", "kokoro-fp32", "kokoro-fp16")
+_ON_GPU = ("kokoro-fp16", "kokoro-fp32", "kokoro")  # int8 has no kernels there and is slower
+
+
+class NarrateExecutor:
+    """Speaks scripts. `root` is the model folder, the user's cache by default; `offline` forbids fetching the model."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("tts.narrate",)
+
+    def __init__(
+        self,
+        *,
+        root: Path | None = None,
+        offline: bool = False,
+        threads: int | None = None,
+        progress: models.Progress | None = None,
+    ) -> None:
+        self._root = root
+        self._offline = offline
+        self._threads = threads
+        self._progress = progress
+        self._speaker: Speaker | None = None
+
+    @property
+    def device(self) -> str:
+        """Where the loaded model really runs, `cuda` or `cpu`; empty before `load`."""
+        return self._speaker.engine.device if self._speaker else ""
+
+    @property
+    def warning(self) -> str | None:
+        """Why the loaded model runs on the CPU of a machine that has a GPU; None where all is well."""
+        return self._speaker.warning if self._speaker else None
+
+    def readiness(self) -> Readiness:
+        """Ready where the libraries are installed and the model is here or may be fetched."""
+        absent = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+        if absent:
+            return Readiness(False, f"{', '.join(absent)} not installed", "pip install 'gpujob[tts]'")
+        if models.installed(self._root):
+            return Readiness(True)
+        if self._offline:
+            return Readiness(False, "the speech model is not on this machine", "gpujob models pull kokoro")
+        return Readiness(True, "the speech model (121 MB) will be fetched first", "gpujob models pull kokoro")
+
+    def load(self) -> None:
+        """Loads the model, fetching it first if it is not here. Raises JobFailed(model_not_found) where it cannot."""
+        if self._speaker is not None:
+            return
+        try:
+            synthesis = importlib.import_module("gpujob_worker.speech.synthesis")
+            name = choose_model(self._root, gpu=synthesis.wants_gpu())
+            files = models.ensure(name, root=self._root, progress=self._progress, offline=self._offline)
+            self._speaker = synthesis.Speaker(files.model, files.voices, files.revision, threads=self._threads)
+        except ImportError as error:
+            raise _cannot_load(f"{error.name or error} is not installed", "pip install 'gpujob[tts]'") from error
+        except Configuration as error:
+            raise _cannot_load(error.message, error.hint) from error
+        except GpujobError:
+            raise
+        except Exception as error:
+            raise _cannot_load(f"the speech model does not load: {error}", _PULL_AGAIN) from error
+
+    def run(self, job: JobContext) -> Outcome:
+        """Speaks the job's steps."""
+        self.load()
+        narration = importlib.import_module("gpujob_worker.speech.narration")
+        outcome: Outcome = narration.narrate(job, self._speaker, _software())
+        return outcome
+
+
+_PULL_AGAIN = "gpujob models rm kokoro, then: gpujob models pull kokoro"
+
+
+def choose_model(root: Path | None, *, gpu: bool) -> str:
+    """The best installed model for the device; the small one where none is installed."""
+    here = {found.name for found in models.installed(root)}
+    return next((name for name in (_ON_GPU if gpu else _ON_CPU) if name in here), "kokoro")
+
+
+def _cannot_load(message: str, hint: str | None) -> JobFailed:
+    return JobFailed(message, type="model_not_found", hint=hint)
+
+
+def _software() -> str:
+    return f"gpujob {importlib.metadata.version('gpujob')}"
