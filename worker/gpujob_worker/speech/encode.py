@@ -8,22 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .script import invalid
-
 _FULL_SCALE = 32_767
-FORMATS = ("wav",)
 
 
 def to_pcm16(sound: NDArray[np.float32]) -> bytes:
     """Little-endian 16-bit samples; what is outside -1..1 is clipped, and what is no number is silence."""
     finite = np.nan_to_num(sound.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
     return np.rint(np.clip(finite, -1.0, 1.0) * _FULL_SCALE).astype("<i2").tobytes()
-
-
-def require_format(name: str) -> None:
-    """Raises JobFailed(invalid_input) for a format that this worker cannot write."""
-    if name not in FORMATS:
-        raise invalid(
-            f"input.format: this worker writes wav; {name} comes with a later version",
-            'use "format: wav" and convert the files yourself, for example with ffmpeg',
-        )

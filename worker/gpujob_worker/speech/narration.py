@@ -12,8 +12,7 @@ from typing import Any, Protocol
 
 from ..executor import Engine, JobContext, Outcome
 from . import subtitles
-from .encode import require_format
-from .script import Line, invalid, read_lines
+from .script import Line, invalid, read_lines, require_format
 from .sentences import Piece, split
 from .timeline import Span, SpokenStep, cues, seconds, starts, step_records
 from .wav import (
@@ -25,9 +24,9 @@ from .wav import (
     NotOurWav,
     read_wav,
     samples_of,
+    silence,
     write_wav,
 )
-from .wav import silence as silent
 
 JOINED = "audio/all.wav"
 SUBTITLES = "subtitles/all"  # the same stem as the joined file, so that players find them
@@ -137,7 +136,7 @@ class _Narrator:
     def _sound_of(self, steps: Sequence[SpokenStep]) -> Iterator[bytes]:
         for number, step in enumerate(steps):
             yield read_wav(self._job.workdir / "speech" / f"{number}.wav")
-            yield silent(step.pause_samples)
+            yield silence(step.pause_samples)
 
     def _comment(self, line: Line) -> str:
         return f"{self._made_by()}, {line.voice_name}, speed {line.speed:g}, {line.language}"
@@ -153,7 +152,7 @@ class _Narrator:
 
 def _rest(piece: Piece, line: Line) -> bytes:
     """The silence after a piece; who speaks faster pauses shorter."""
-    return silent(samples_of(piece.pause_s / line.speed))
+    return silence(samples_of(piece.pause_s / line.speed))
 
 
 def _output(steps: Sequence[SpokenStep], files: Sequence[str]) -> dict[str, Any]:

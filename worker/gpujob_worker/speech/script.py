@@ -17,6 +17,7 @@ from ..executor import Engine
 from .sentences import tidy
 
 RECIPE = 1  # raise it when the same text, voice and model come to sound different: pieces, pauses, levels
+FORMATS = ("wav",)
 _WEIGHT_DIGITS = 6
 
 Mix = tuple[tuple[str, float], ...]
@@ -61,6 +62,15 @@ def read_lines(job_input: Mapping[str, Any]) -> list[Line]:
     if not lines:
         raise invalid("input.steps: there is nothing to say")
     return lines
+
+
+def require_format(name: str) -> None:
+    """Raises JobFailed(invalid_input) for a format that this worker cannot write."""
+    if name not in FORMATS:
+        raise invalid(
+            f"input.format: this worker writes wav; {name} comes with a later version",
+            'use "format: wav" and convert the files yourself, for example with ffmpeg',
+        )
 
 
 def invalid(message: str, hint: str | None = None) -> JobFailed:
