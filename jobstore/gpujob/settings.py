@@ -1,0 +1,286 @@
+"""Settings, and the only module that reads the environment.
+
+    defaults < user config.toml < its chosen profile < project gpujob.toml < .env < GPUJOB_* < flags
+
+A profile that a flag chooses ranks with the flags, since it was asked for by hand. Invariant: every value remembers
+which file, variable or flag it came from, so that a bad one is refused by that name.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from gpujob.errors import Configuration
+
+PREFIX = "GPUJOB_"
+PROJECT_FILE = "gpujob.toml"
+SCHEMES = ("s3", "gs", "file", "memory")
+OLD_NAMES = {
+    "WORKER_ID": "worker_id",
+    "OLLAMA_PRELOAD_MODELS": "chat_preload",
+    "IMAGEN_MODEL_ID": "image_model",
+    "GPU_MAX_PENDING_JOBS": "max_pending",
+}
+NOT_YET = (
+    "GPU_WORKER_TOKEN", "STACK_WORKER_TOKEN", "STACK_API_BASE", "GPU_JOB_ENDPOINT", "GPU_JOB_LEASE_SECONDS",
+    "COLAB_TTS_DRIVE_PATH",
+)  # fmt: skip
+"""Names of the earlier HTTP server and Drive folder: they have no effect until the gateway and the bridge come."""
+
+
+def _words(value: object) -> object:
+    """`a, b` as people write it in a variable; a list as it stands in a file."""
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+def _store_url(value: object) -> object:
+    """A store's URL; a plain path means a folder store."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError("empty")
+    scheme, found, rest = value.partition("://")
+    if not found:
+        return Path(value).expanduser().absolute().as_uri()
+    if scheme not in SCHEMES:
+        raise ValueError(f"{scheme}:// is no store; s3://bucket/prefix, gs://bucket/prefix, file:///path, memory:// are")
+    if scheme in ("s3", "gs") and not rest.strip("/"):
+        raise ValueError(f"the bucket is missing: {scheme}://bucket/prefix")
+    return value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+
+
+class Settings(BaseModel):
+    """What can be set. Each field is `GPUJOB_<NAME>` in the environment and `<name>` in a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=False)
+
+    store: Annotated[str, BeforeValidator(_store_url)] = ""
+    worker_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
+    secrets: Words = ()
+    """Names of the environment variables that this machine's worker may hand to jobs that ask for them."""
+    models_dir: Path | None = None
+    offline: bool = False
+    submitted_by: str | None = Field(None, max_length=200)
+    max_pending: int | None = Field(None, ge=1)
+    chat_preload: Words = ()
+    image_model: str | None = None
+    debug: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The settings with where each came from, and lines that the user should see once."""
+
+    settings: Settings
+    origins: Mapping[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+    profile: str | None = None
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """What the environment wishes of a terminal: colour forced (True), forbidden (False) or as it comes (None)."""
+
+    color: bool | None
+    dumb: bool
+
+
+def load(
+    *,
+    flags: Mapping[str, Any] | None = None,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Loaded:
+    """All settings together, for a program that runs in `folder`. Flags that are None do not count.
+
+    Raises Configuration for a file that cannot be read, an unknown name or a bad value, and says which and where.
+    """
+    environ = os.environ if environ is None else environ
+    gathering = _Gathering()
+    user_file = config_file()
+    user = _read_toml(user_file)
+    project_file = _project_file(folder or Path.cwd())
+    project = _read_toml(project_file) if project_file else {}
+    dotenv_file = (folder or Path.cwd()) / ".env"
+    dotenv = _read_dotenv(dotenv_file)
+
+    profiles = user.pop("profiles", {})
+    default = project.pop("profile", None) or user.pop("profile", None)
+    user.pop("profile", None)
+    chosen = profile or environ.get(PREFIX + "PROFILE") or dotenv.get(PREFIX + "PROFILE") or default
+    from_profile = _profile(profiles, chosen, user_file)
+
+    gathering.add(user, str(user_file))
+    gathering.add(from_profile, f"profile {chosen} in {user_file}")
+    gathering.add(_seen_from(project, project_file), str(project_file))
+    gathering.add_variables(dotenv, str(dotenv_file))
+    gathering.add_variables(environ, "the environment")
+    if profile:
+        gathering.add(from_profile, f"profile {chosen} in {user_file}")
+    gathering.add({name: value for name, value in (flags or {}).items() if value is not None}, "flag", flag=True)
+    return Loaded(gathering.settings(), gathering.origins, tuple(gathering.notices), chosen)
+
+
+def config_file() -> Path:
+    """The user's own config.toml, whether it exists or not."""
+    return platformdirs.user_config_path("gpujob") / "config.toml"
+
+
+def state_dir() -> Path:
+    """Where this user's gpujob keeps what it remembers between commands."""
+    return platformdirs.user_state_path("gpujob")
+
+
+def default_store() -> str:
+    """The folder store that everything uses when no store is set."""
+    return (platformdirs.user_data_path("gpujob") / "store").absolute().as_uri()
+
+
+def terminal(environ: Mapping[str, str] | None = None) -> Terminal:
+    """NO_COLOR, FORCE_COLOR and TERM, as their conventions have it."""
+    environ = os.environ if environ is None else environ
+    color = False if environ.get("NO_COLOR") else True if environ.get("FORCE_COLOR", "0") not in ("", "0") else None
+    return Terminal(color, environ.get("TERM") == "dumb")
+
+
+def debugging() -> bool:
+    """Whether GPUJOB_DEBUG asks for tracebacks. Needs no other setting to be right."""
+    return os.environ.get(PREFIX + "DEBUG", "").lower() in ("1", "true", "yes", "on")
+
+
+def secret_values(names: tuple[str, ...]) -> dict[str, str]:
+    """The values of those environment variables that are set. For the worker, and only for names it allows."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def without_effect(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Names of earlier systems that are set and have no effect yet."""
+    environ = os.environ if environ is None else environ
+    return [name for name in NOT_YET if name in environ]
+
+
+def this_user() -> str:
+    """`user@host`, as jobs are signed when no setting says otherwise."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = f"uid-{os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+class _Gathering:
+    """Values by name, each with its latest origin."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, str] = {}
+        self.notices: list[str] = []
+
+    def add(self, values: Mapping[str, Any], origin: str, *, flag: bool = False) -> None:
+        for name, value in values.items():
+            if name not in Settings.model_fields:
+                raise Configuration(
+                    f"{origin}: {name!r} is not a setting{_nearest(name)}",
+                    hint=f"The settings are {', '.join(Settings.model_fields)}.",
+                )
+            self.values[name] = value
+            self.origins[name] = f"--{name.replace('_', '-')}" if flag else f"{name} in {origin}"
+
+    def add_variables(self, variables: Mapping[str, str], origin: str) -> None:
+        self._add_old_names(variables)
+        for variable, value in variables.items():
+            name = variable.removeprefix(PREFIX).lower()
+            if not variable.startswith(PREFIX) or name == "profile":
+                continue
+            if name in Settings.model_fields:
+                self.values[name], self.origins[name] = value, f"{variable} in {origin}"
+            elif near := get_close_matches(name, Settings.model_fields, n=1, cutoff=0.8):
+                self.notices.append(f"{variable} is not a setting. Did you mean {PREFIX}{near[0].upper()}?")
+
+    def _add_old_names(self, variables: Mapping[str, str]) -> None:
+        for old, name in OLD_NAMES.items():
+            new = PREFIX + name.upper()
+            if not variables.get(old) or new in variables:
+                continue
+            self.values[name], self.origins[name] = variables[old], old
+            self.notices.append(f"{old} still works; its new name is {new}.")
+
+    def settings(self) -> Settings:
+        try:
+            settings = Settings(**self.values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            reason = str(first["msg"]).removeprefix("Value error, ")
+            raise Configuration(
+                f"{self.origins[name]}: {str(first['input'])[:80]!r} does not do: {reason}",
+                hint=f"Correct {self.origins[name]}, then run the same command again.",
+            ) from None
+        return settings if settings.store else settings.model_copy(update={"store": default_store()})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Configuration(f"{path} is not TOML: {error}", hint=f"Correct {path}.") from None
+    except OSError as error:
+        raise Configuration(f"cannot read {path}: {error.strerror}") from None
+
+
+def _read_dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # costs more than all else here, and few have the file
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _project_file(folder: Path) -> Path | None:
+    """The nearest gpujob.toml from here upwards."""
+    for place in (folder, *folder.parents):
+        if (place / PROJECT_FILE).is_file():
+            return place / PROJECT_FILE
+    return None
+
+
+def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
+    """The values of a project file, its folder store being relative to the file."""
+    store = values.get("store")
+    if path is None or not isinstance(store, str) or not store.strip() or "://" in store:
+        return values
+    return values | {"store": str(path.parent / Path(store).expanduser())}
+
+
+def _profile(profiles: Any, chosen: str | None, path: Path) -> Mapping[str, Any]:
+    if chosen is None:
+        return {}
+    if isinstance(profiles, dict) and isinstance(profiles.get(chosen), dict):
+        return profiles[chosen]  # type: ignore[no-any-return]
+    known = ", ".join(profiles) if isinstance(profiles, dict) and profiles else "none"
+    raise Configuration(
+        f"there is no profile {chosen!r} in {path} (there: {known})",
+        hint="`gpujob init URL --profile NAME` writes one.",
+    )
+
+
+def _nearest(name: str) -> str:
+    near = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
