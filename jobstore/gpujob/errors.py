@@ -6,8 +6,10 @@
     ├── Conflict           the idempotency key already stands for another spec
     ├── LeaseLost          somebody else owns the job: drop the work, write nothing more
     ├── JobStopped         the job was told to stop while it ran
-    │   ├── JobCancelled   its result is already committed by somebody else
-    │   └── JobTimedOut    its run took longer than its `timeout`
+    │   ├── JobCancelled   it ended elsewhere, or its lease was lost: drop the work
+    │   ├── JobReleased    this worker is leaving: the job goes back into the queue
+    │   ├── JobTimedOut    its run took longer than its `timeout`
+    │   └── JobExpired     its `ttl` has passed
     ├── JobFailed          the attempt failed; `error` says how
     ├── CorruptRecord      an object in the bucket is not what its key says: skip it
     ├── ChecksumMismatch   an artifact is truncated or altered: fetch it again
@@ -64,7 +66,15 @@ class JobStopped(GpujobError):
 
 
 class JobCancelled(JobStopped):
-    """The job ended elsewhere (cancelled, expired, finished by another worker)."""
+    """The job ended elsewhere (cancelled, finished by another worker), or its lease was lost."""
+
+
+class JobReleased(JobStopped):
+    """The worker is leaving and gives the job back."""
+
+
+class JobExpired(JobStopped):
+    """The job's `ttl`, waiting and running together, has passed."""
 
 
 class JobTimedOut(JobStopped):

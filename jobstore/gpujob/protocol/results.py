@@ -18,10 +18,15 @@ def ended(lease: Lease, state: EndState, *, now: float, error: JobError | None =
         "losses": lease.losses,
         "releases": lease.releases,
         "started_at": lease.started_at or None,
-        "timings": Timings(queue=max(0.0, lease.started_at - manifest.created_at)),
+        "timings": Timings(queue=queue_s(lease)),
         "history": lease.history,
     }
     return _of(manifest, state, now, error, fields | more)
+
+
+def queue_s(lease: Lease) -> float:
+    """Seconds from the job's arrival in the store to the start of this attempt, by the store's clock."""
+    return max(0.0, lease.started_at - (lease.expires_at - lease.manifest.ttl_s))
 
 
 def ended_unclaimed(manifest: Manifest, state: EndState, *, nonce: str, now: float) -> Result:

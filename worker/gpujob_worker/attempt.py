@@ -1,0 +1,200 @@
+"""One attempt, from an owned lease to its end: run, then commit, put back for a retry, give back, or drop.
+
+The error that ends a run decides what is written, in one place: `_conclude`. Whoever finds the lease lost on the way
+writes nothing more.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gpujob import inputs
+from gpujob.cache import BucketStepCache
+from gpujob.decisions import may_retry
+from gpujob.errors import (
+    BucketError,
+    ChecksumMismatch,
+    GpujobError,
+    JobCancelled,
+    JobExpired,
+    JobFailed,
+    JobReleased,
+    JobTimedOut,
+    LeaseLost,
+    LocalDisk,
+)
+from gpujob.protocol.claim import settle
+from gpujob.protocol.lease import HeldLease
+from gpujob.protocol.results import ended, queue_s
+from gpujob.records import JobError, Result, Timings, canonical_json
+
+from .context import AttemptContext
+from .executor import Executor, Outcome
+
+log = logging.getLogger("gpujob.worker")
+
+Ending = Literal["succeeded", "failed", "expired", "retry", "released", "dropped"]
+MAX_OUTPUT_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Crew:
+    """What an attempt needs from its worker."""
+
+    load: Callable[[], Executor]  # the executor, its model loaded
+    identity: Mapping[str, Any]  # recorded in the result
+    leaving: Callable[[], bool]  # whether the job has to be given back
+    scratch: Path | None = None  # where the working folders go; the system's temporary folder by default
+
+
+class Attempt:
+    """Runs one held job to its end. `run` raises nothing but what ends the process."""
+
+    def __init__(self, held: HeldLease, crew: Crew) -> None:
+        self.held = held
+        self.crew = crew
+        self.load_s = 0.0
+        self.run_s = 0.0
+        self.context: AttemptContext | None = None
+
+    def run(self) -> Ending:
+        """The whole attempt; returns how it ended."""
+        workdir = Path(tempfile.mkdtemp(prefix="gpujob-", dir=self.crew.scratch))
+        try:
+            return self._concluded(workdir)
+        except LeaseLost as error:
+            log.warning("dropped %s: %s", self.held.id, error)
+            return "dropped"
+        finally:
+            self.held.close()
+            shutil.rmtree(workdir, ignore_errors=True)
+
+    def _concluded(self, workdir: Path) -> Ending:
+        try:
+            result = self._compute(workdir)
+        except Exception as error:
+            self._flush_log(error)
+            return self._conclude(error)
+        return "succeeded" if settle(self.held, result) else "dropped"
+
+    def _compute(self, workdir: Path) -> Result:
+        elapsed = self.held.ctx.runtime.elapsed
+        started_s = elapsed()
+        executor = self.crew.load()
+        self.load_s = elapsed() - started_s
+        self.context = context = self._context(workdir)
+        context.check()
+        started_s = elapsed()
+        outcome = executor.run(context)
+        self.run_s = elapsed() - started_s - context.upload_s
+        context.check()
+        context.logs.flush()
+        return self._success(outcome, context)
+
+    def _context(self, workdir: Path) -> AttemptContext:
+        held = self.held
+        files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
+        (workdir / "work").mkdir()
+        mode = str(held.manifest.spec.get("cache") or "auto")
+        return AttemptContext(
+            held,
+            workdir=workdir / "work",
+            files=files,
+            cache=BucketStepCache(held.ctx.bucket, mode),
+            leaving=self.crew.leaving,
+        )
+
+    def _success(self, outcome: Outcome, context: AttemptContext) -> Result:
+        output = dict(outcome.output)
+        if len(canonical_json(output)) > MAX_OUTPUT_BYTES:
+            raise JobFailed(f"the output is larger than {MAX_OUTPUT_BYTES // 1024} KiB", retryable=False)
+        spec_warnings = self.held.manifest.spec.get("warnings") or []
+        return ended(
+            self.held.record,
+            "succeeded",
+            now=self.held.ctx.store_now(),
+            output=output,
+            engine=asdict(outcome.engine) if outcome.engine else {},
+            warnings=(*spec_warnings, *context.warnings, *outcome.warnings),
+            artifacts=tuple(context.artifacts),
+            log_chunks=context.logs.chunks,
+            worker=dict(self.crew.identity),
+            timings=self._timings(),
+        )
+
+    def _timings(self) -> Timings:
+        return Timings(
+            queue=round(queue_s(self.held.record), 3),
+            load=round(self.load_s, 3),
+            run=round(self.run_s, 3),
+            upload=round(self.context.upload_s if self.context else 0.0, 3),
+        )
+
+    # -- endings other than success
+
+    def _conclude(self, error: Exception) -> Ending:
+        if isinstance(error, (JobCancelled, LeaseLost)):
+            log.info("dropped %s: %s", self.held.id, error)
+            return "dropped"
+        if isinstance(error, JobReleased):
+            self.held.release()
+            return "released"
+        if isinstance(error, JobExpired):
+            return self._end("expired", None)
+        return self._failed(job_error(error, self.held.record.attempt))
+
+    def _failed(self, error: JobError) -> Ending:
+        log.warning("attempt %d of %s failed: %s", self.held.record.attempt, self.held.id, error.message)
+        if may_retry(self.held.record, error):
+            self.held.fail(error)
+            return "retry"
+        return self._end("failed", error)
+
+    def _end(self, state: Literal["failed", "expired"], error: JobError | None) -> Ending:
+        more: dict[str, Any] = {}
+        if self.context is not None:
+            more = {"warnings": tuple(self.context.warnings), "log_chunks": self.context.logs.chunks}
+        result = ended(
+            self.held.record,
+            state,
+            now=self.held.ctx.store_now(),
+            error=error,
+            worker=dict(self.crew.identity),
+            timings=self._timings(),
+            **more,
+        )
+        return state if settle(self.held, result) else "dropped"
+
+    def _flush_log(self, error: Exception) -> None:
+        if self.context is not None and self.held.trusted():
+            if not isinstance(error, GpujobError):
+                self.context.log("".join(traceback.format_exception(error)))
+            self.context.logs.flush()
+
+
+def job_error(error: Exception, attempt: int) -> JobError:
+    """The record of what ended a run."""
+    if isinstance(error, JobTimedOut):
+        return JobError(type="timeout", message=error.message, hint="Give it more `timeout`.", attempt=attempt)
+    if isinstance(error, JobFailed):
+        return JobError(
+            type=error.type,  # type: ignore[arg-type]
+            message=error.message[:4000],
+            hint=error.hint,
+            retryable=error.retryable,
+            attempt=attempt,
+        )
+    if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk)):
+        return JobError(type="storage", message=error.message[:4000], hint=error.hint, attempt=attempt)
+    if isinstance(error, MemoryError):
+        return JobError(type="out_of_memory", message="the worker ran out of memory", attempt=attempt)
+    text = f"{type(error).__name__}: {error}"[:4000]
+    trace = "".join(traceback.format_exception(error))[-8000:]
+    return JobError(type="engine", message=text, traceback=trace, attempt=attempt)

@@ -1,0 +1,107 @@
+"""`AttemptContext`: one attempt as its executor sees it, over the lease that this worker holds.
+
+Every call looks first whether the job must stop, so a worker that knows it has lost its lease uploads nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gpujob import artifacts
+from gpujob.errors import JobCancelled, JobExpired, JobFailed, JobReleased, JobTimedOut
+from gpujob.protocol.lease import HeldLease
+from gpujob.records import MAX_PROGRESS_BYTES, Artifact, Progress
+
+from .executor import StepCache
+from .logs import LogUploader
+
+CHECK_EVERY_S = 0.5
+
+
+class AttemptContext:
+    """Implements `gpujob_worker.executor.JobContext`."""
+
+    def __init__(
+        self,
+        held: HeldLease,
+        *,
+        workdir: Path,
+        files: Mapping[str, Path],
+        cache: StepCache,
+        leaving: Callable[[], bool],
+    ) -> None:
+        manifest = held.manifest
+        self.id = held.id
+        self.kind = manifest.kind
+        self.input: Mapping[str, Any] = manifest.spec.get("input") or {}
+        self.attempt = held.record.attempt
+        self.files = files
+        self.workdir = workdir
+        self.cache = cache
+        self.artifacts: list[Artifact] = []
+        self.warnings: list[str] = []
+        self.upload_s = 0.0
+        self.logs = LogUploader(held)
+        self._held = held
+        self._leaving = leaving
+        self._runtime = held.ctx.runtime
+        now_s = self._runtime.elapsed()
+        self._timeout_at_s = now_s + manifest.timeout_s
+        self._expires_at_s = now_s + held.record.expires_at - held.ctx.store_now()
+
+    def progress(self, done: float, total: float, message: str = "", *, partial: str = "") -> None:
+        """Reports how far the attempt is; travels with the next beat."""
+        self.check()
+        self._held.report(
+            Progress(done=done, total=total, message=message[:500], partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2))
+        )
+        self.logs.flush_if_due()
+
+    def check(self) -> None:
+        """Raises the JobStopped that applies, if one does."""
+        if not self._held.trusted():
+            raise JobCancelled(f"the lease of {self.id} is no longer ours ({self._held.lost})")
+        now_s = self._runtime.elapsed()
+        if now_s >= self._expires_at_s:
+            raise JobExpired(f"the ttl of {self.id} has passed")
+        if now_s >= self._timeout_at_s:
+            raise JobTimedOut(f"ran longer than its timeout of {self._held.manifest.timeout_s:g} s")
+        if self._leaving():
+            raise JobReleased(f"gave {self.id} back")
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, and raises JobStopped as soon as the job has to stop."""
+        until_s = self._runtime.elapsed() + seconds
+        while True:
+            self.check()
+            left_s = until_s - self._runtime.elapsed()
+            if left_s <= 0:
+                return
+            self._held.wait_for_loss(min(left_s, CHECK_EVERY_S))
+
+    def artifact(self, name: str, path: Path, *, media_type: str) -> None:
+        """Uploads a file under `name` at once and records its size and sha256."""
+        self.check()
+        if any(artifact.name == name for artifact in self.artifacts):
+            raise JobFailed(f"the executor made two files called {name}", retryable=False)
+        started_s = self._runtime.elapsed()
+        self.artifacts.append(
+            artifacts.upload(self._held.ctx.bucket, self._held.prefix, name, path, media_type=media_type)
+        )
+        self.upload_s += self._runtime.elapsed() - started_s
+
+    def log(self, text: str) -> None:
+        """Adds a line to the job's log."""
+        self.logs.line(text)
+
+    def warn(self, text: str) -> None:
+        """Adds a warning to the result, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.logs.line(f"warning: {text}")
+
+
+def _last_bytes(text: str, limit: int) -> str:
+    return text.encode()[-limit:].decode(errors="ignore")

@@ -1,0 +1,54 @@
+"""Executors found by their entry points: ours, and those of plug-in packages.
+
+A package that does not import, or an executor that is not ready, costs its own kinds and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from .executor import Executor, Readiness
+
+log = logging.getLogger("gpujob.worker")
+
+GROUP = "gpujob.executors"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An executor that is installed, and whether it can serve here."""
+
+    name: str
+    kinds: tuple[str, ...]
+    readiness: Readiness
+    executor: Executor | None = None
+
+
+def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
+    """Every installed executor that has one of `kinds` (all by default), ready or not."""
+    found = []
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            executor: Executor = point.load()()
+        except Exception as error:
+            log.warning("the executor %s of %s does not load: %s", point.name, point.value, error)
+            found.append(Candidate(point.name, (), Readiness(False, f"does not load: {error}")))
+            continue
+        if kinds is None or set(kinds) & set(executor.kinds):
+            found.append(Candidate(point.name, tuple(executor.kinds), _readiness(executor), executor))
+    return found
+
+
+def ready(found: Sequence[Candidate]) -> list[Executor]:
+    """The executors among `found` that can serve."""
+    return [one.executor for one in found if one.executor is not None and one.readiness.ready]
+
+
+def _readiness(executor: Executor) -> Readiness:
+    try:
+        return executor.readiness()
+    except Exception as error:
+        return Readiness(False, f"its check failed: {error}")

@@ -1,0 +1,250 @@
+"""The worker: finds jobs, runs them one at a time, says that it lives, and leaves when it is told to.
+
+    drain()  finish the job in hand, claim nothing more, leave        (first Ctrl-C, SIGTERM, `worker drain`)
+    stop()   give the job in hand back at its next check, and leave   (second Ctrl-C, `worker stop`)
+
+A store that fails makes it wait, not end; only credentials or a bucket that are wrong end it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gpujob.clock import Task
+from gpujob.errors import BucketError, GpujobError, JobFailed
+from gpujob.protocol.lease import HeldLease
+from gpujob.protocol.presence import PresenceKeeper
+from gpujob.records import Manifest, Presence
+from gpujob.store import JobStore
+
+from .attempt import Attempt, Crew, Ending
+from .executor import Executor
+from .machine import meets
+
+log = logging.getLogger("gpujob.worker")
+
+PRESENCE_EVERY_S = 60.0
+SWEEP_EVERY_S = 600.0
+SWEEP_REQUESTS = 20
+LONGEST_TROUBLE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a worker leaves by itself; None means never."""
+
+    once: bool = False
+    max_jobs: int | None = None
+    idle_exit_s: float | None = None
+
+
+@dataclass
+class Summary:
+    """What a worker did, by ending."""
+
+    endings: Counter[Ending] = field(default_factory=Counter)
+
+    @property
+    def jobs(self) -> int:
+        """Attempts that were run."""
+        return sum(self.endings.values())
+
+
+class Worker:
+    """One worker on one queue. `run` blocks until it leaves; `drain` and `stop` may be called from any thread."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        executors: Sequence[Executor],
+        *,
+        worker_id: str,
+        kinds: Sequence[str] | None = None,
+        limits: Limits = Limits(),
+        machine: Mapping[str, Any] | None = None,
+        scratch: Path | None = None,
+        presence_every_s: float | None = PRESENCE_EVERY_S,
+        sweep_every_s: float | None = SWEEP_EVERY_S,
+        on_event: Callable[[str, str], None] | None = None,
+    ) -> None:
+        """Serves every kind that `executors` have, or those of them that `kinds` names.
+
+        `on_event(event, job_id)` hears claimed, and each ending by its name. `machine` goes into the presence record
+        and the results.
+        """
+        self.id = worker_id
+        self.store = store
+        self.limits = limits
+        self.summary = Summary()
+        self.machine = dict(machine or {})
+        self._by_kind = {kind: e for e in executors for kind in e.kinds if kinds is None or kind in kinds}
+        self._loaded: set[int] = set()
+        self._scratch = scratch
+        self._runtime = store.runtime
+        self._wake = self._runtime.event()
+        self._gone = self._runtime.event()
+        self._draining = False
+        self._stopping = False
+        self._on_event = on_event or (lambda event, job_id: None)
+        self._poller = store.poller(worker_id, serves_kind=self._by_kind.__contains__, serves=self._serves)
+        self._sweeper = store.sweeper(worker_id)
+        self._sweep_every_s = sweep_every_s
+        self._sweep_at_s = self._runtime.elapsed() + (sweep_every_s or 0.0) * store.rng.random()
+        self._presence_every_s = presence_every_s
+        self._keeper = PresenceKeeper(store.context, self._first_presence())
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds it serves."""
+        return tuple(sorted(self._by_kind))
+
+    def drain(self) -> None:
+        """Finishes the job in hand, claims nothing more, and leaves."""
+        self._draining = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Gives the job in hand back as soon as it can be interrupted, and leaves."""
+        self._stopping = True
+        self.drain()
+
+    def run(self) -> Summary:
+        """Serves until told to leave or until its limits say so."""
+        presence = self._start_presence()
+        try:
+            self._serve()
+        finally:
+            self._gone.set()
+            if presence is not None:
+                presence.join(5.0)
+                self._leave()
+        return self.summary
+
+    # -- serving
+
+    def _serve(self) -> None:
+        idle_since_s = self._runtime.elapsed()
+        trouble_s = 1.0
+        while not self._draining:
+            try:
+                held = self._poller.next()
+                if held is None:
+                    self._sweep_if_due()
+            except BucketError as error:
+                log.warning("the store does not answer as it should: %s; trying again in %.0f s", error, trouble_s)
+                self._wake.wait(trouble_s * (0.5 + self.store.rng.random() / 2))
+                trouble_s = min(LONGEST_TROUBLE_S, trouble_s * 2)
+                continue
+            trouble_s = 1.0
+            if held is not None:
+                self._attempt(held)
+                idle_since_s = self._runtime.elapsed()
+                self._poller.again()
+            elif self._leaves_idle(idle_since_s):
+                return
+            if self._had_enough():
+                return
+            if held is None:
+                self._wake.wait(self._pause_s(idle_since_s))
+
+    def _leaves_idle(self, idle_since_s: float) -> bool:
+        if self.limits.once:
+            return True
+        idle_exit_s = self.limits.idle_exit_s
+        return idle_exit_s is not None and self._runtime.elapsed() - idle_since_s >= idle_exit_s
+
+    def _had_enough(self) -> bool:
+        most = 1 if self.limits.once else self.limits.max_jobs
+        return most is not None and self.summary.jobs >= most
+
+    def _pause_s(self, idle_since_s: float) -> float:
+        pause_s = self._poller.wait_s()
+        if self.limits.idle_exit_s is not None:
+            left_s = idle_since_s + self.limits.idle_exit_s - self._runtime.elapsed()
+            pause_s = min(pause_s, max(0.0, left_s))
+        return pause_s
+
+    def _sweep_if_due(self) -> None:
+        if self._sweep_every_s is not None and self._runtime.elapsed() >= self._sweep_at_s:
+            self._sweep_at_s = self._runtime.elapsed() + self._sweep_every_s
+            self._sweeper.sweep(SWEEP_REQUESTS)
+
+    def _attempt(self, held: HeldLease) -> None:
+        self._keeper_state("busy", held.id)
+        self._on_event("claimed", held.id)
+        crew = Crew(
+            load=lambda: self._load(held.manifest.kind),
+            identity={"id": self.id, **self.machine},
+            leaving=lambda: self._stopping,
+            scratch=self._scratch,
+        )
+        ending = Attempt(held, crew).run()
+        self.summary.endings[ending] += 1
+        self._keeper_state("idle", None)
+        self._on_event(ending, held.id)
+
+    def _load(self, kind: str) -> Executor:
+        executor = self._by_kind.get(kind)
+        if executor is None:
+            raise JobFailed(f"this worker does not serve {kind}", type="engine")
+        if id(executor) not in self._loaded:
+            executor.load()
+            self._loaded.add(id(executor))
+        return executor
+
+    def _serves(self, manifest: Manifest) -> bool:
+        return manifest.kind in self._by_kind and meets(manifest.requires, self.machine)
+
+    # -- presence
+
+    def _first_presence(self) -> Presence:
+        return Presence(
+            id=self.id,
+            session=self.store.context.nonce(),
+            started_at=self._runtime.now(),
+            kinds=self.kinds,
+            machine=self.machine,
+            every_s=self._presence_every_s or PRESENCE_EVERY_S,
+        )
+
+    def _keeper_state(self, state: str, job: str | None) -> None:
+        self._state = {"state": state, "job": job, "jobs_done": self.summary.jobs}
+
+    def _start_presence(self) -> Task | None:
+        if self._presence_every_s is None:
+            return None
+        self._keeper_state("idle", None)
+        self._say_alive()
+        return self._runtime.spawn(f"presence {self.id}", self._keep_presence)
+
+    def _keep_presence(self) -> None:
+        while not self._gone.wait(self._presence_every_s):
+            self._say_alive()
+
+    def _say_alive(self) -> None:
+        changes = {**self._state, "warm": self._warm()}
+        if self._draining:
+            changes["state"] = "draining"
+        try:
+            word = self._keeper.update(**changes)
+        except GpujobError as error:
+            log.warning("could not say that this worker lives: %s", error)
+            return
+        if word == "stop":
+            self.stop()
+        elif word == "drain":
+            self.drain()
+
+    def _warm(self) -> tuple[str, ...]:
+        return tuple(sorted(kind for kind, executor in self._by_kind.items() if id(executor) in self._loaded))
+
+    def _leave(self) -> None:
+        try:
+            self._keeper.leave()
+        except GpujobError as error:
+            log.warning("could not remove this worker's presence record: %s", error)
