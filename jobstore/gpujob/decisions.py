@@ -157,9 +157,9 @@ def worker_lost(lease: Lease) -> JobError:
     )
 
 
-def _remember(lease: Lease, ended: Literal["failed", "lost", "released"], now: float, message: str = "") -> (
-    tuple[PastAttempt, ...]
-):
+def _remember(
+    lease: Lease, ended: Literal["failed", "lost", "released"], now: float, message: str = ""
+) -> tuple[PastAttempt, ...]:
     past = PastAttempt(
         attempt=lease.attempt, epoch=lease.epoch, worker=lease.worker, ended=ended, at=now, message=message[:300]
     )

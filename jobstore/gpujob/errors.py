@@ -1,30 +1,30 @@
 """Every error gpujob raises, named by what the caller should do next.
 
-    GpujobError
-    ├── InvalidSpec        fix the input
-    ├── NotFound           no such job: check the id
-    ├── Conflict           the idempotency key already stands for another spec
-    ├── LeaseLost          somebody else owns the job: drop the work, write nothing more
-    ├── JobStopped         the job was told to stop while it ran
-    │   ├── JobCancelled   it ended elsewhere, or its lease was lost: drop the work
-    │   ├── JobReleased    this worker is leaving: the job goes back into the queue
-    │   ├── JobTimedOut    its run took longer than its `timeout`
-    │   └── JobExpired     its `ttl` has passed
-    ├── JobFailed          the attempt failed; `error` says how
-    ├── CorruptRecord      an object in the bucket is not what its key says: skip it
-    ├── ChecksumMismatch   an artifact is truncated or altered: fetch it again
-    ├── UnsafeName         a name that would leave its folder: refuse it
-    ├── LocalDisk          this machine's disk is full or not writable
-    ├── Configuration      credentials, settings or an extra that is not installed: fix the set-up
-    │   ├── Denied         the store refuses these credentials
-    │   ├── NoSuchBucket   the bucket does not exist
-    │   ├── UnsafeStore    the store would lose data: use another
-    │   ├── NotInitialised the queue has no queue.json: run `gpujob init`
-    │   └── WrongProtocol  the queue speaks another major version
-    └── BucketError        what a bucket's verbs raise
-        ├── PreconditionFailed   the condition did not hold; nothing was written
-        ├── Busy                 nothing was decided: the same request may be sent again
-        └── Unavailable          nobody knows: a write may or may not have landed, now or later
+GpujobError
+├── InvalidSpec        fix the input
+├── NotFound           no such job: check the id
+├── Conflict           the idempotency key already stands for another spec
+├── LeaseLost          somebody else owns the job: drop the work, write nothing more
+├── JobStopped         the job was told to stop while it ran
+│   ├── JobCancelled   it ended elsewhere, or its lease was lost: drop the work
+│   ├── JobReleased    this worker is leaving: the job goes back into the queue
+│   ├── JobTimedOut    its run took longer than its `timeout`
+│   └── JobExpired     its `ttl` has passed
+├── JobFailed          the attempt failed; `error` says how
+├── CorruptRecord      an object in the bucket is not what its key says: skip it
+├── ChecksumMismatch   an artifact is truncated or altered: fetch it again
+├── UnsafeName         a name that would leave its folder: refuse it
+├── LocalDisk          this machine's disk is full or not writable
+├── Configuration      credentials, settings or an extra that is not installed: fix the set-up
+│   ├── Denied         the store refuses these credentials
+│   ├── NoSuchBucket   the bucket does not exist
+│   ├── UnsafeStore    the store would lose data: use another
+│   ├── NotInitialised the queue has no queue.json: run `gpujob init`
+│   └── WrongProtocol  the queue speaks another major version
+└── BucketError        what a bucket's verbs raise
+    ├── PreconditionFailed   the condition did not hold; nothing was written
+    ├── Busy                 nothing was decided: the same request may be sent again
+    └── Unavailable          nobody knows: a write may or may not have landed, now or later
 """
 
 from __future__ import annotations
@@ -88,9 +88,7 @@ class JobFailed(GpujobError):
     A retryable failure is tried again until `retry.max_attempts` is reached.
     """
 
-    def __init__(
-        self, message: str, *, type: str = "engine", retryable: bool = True, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, type: str = "engine", retryable: bool = True, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.type = type
         self.retryable = retryable

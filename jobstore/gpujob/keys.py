@@ -1,14 +1,14 @@
 """Every key in the bucket, built and parsed here and nowhere else.
 
-    pending/<p>/<id>.<kind>.json     a job waits (p = 1 high, 5 normal, 9 low)
-    leased/<id>.json                 a worker has it, or it waits for its next attempt
-    done/<id>.json                   it ended
-    unique/<key>.json                an idempotency key
-    artifacts/<id>/<epoch>-<nonce>/  files and log chunks of one attempt
-    inputs/sha256/<hash>             input files, by content
-    cache/<hash>.json, cache/<hash>-<sha256>.bin
-    workers/<worker>.json            presence
-    queue.json
+pending/<p>/<id>.<kind>.json     a job waits (p = 1 high, 5 normal, 9 low)
+leased/<id>.json                 a worker has it, or it waits for its next attempt
+done/<id>.json                   it ended
+unique/<key>.json                an idempotency key
+artifacts/<id>/<epoch>-<nonce>/  files and log chunks of one attempt
+inputs/sha256/<hash>             input files, by content
+cache/<hash>.json, cache/<hash>-<sha256>.bin
+workers/<worker>.json            presence
+queue.json
 """
 
 from __future__ import annotations

@@ -22,9 +22,7 @@ MAX_RECORD_BYTES = 1024 * 1024
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_PROGRESS_BYTES = 8 * 1024
 
-ErrorType = Literal[
-    "out_of_memory", "timeout", "worker_lost", "invalid_input", "model_not_found", "engine", "storage"
-]
+ErrorType = Literal["out_of_memory", "timeout", "worker_lost", "invalid_input", "model_not_found", "engine", "storage"]
 EndState = Literal["succeeded", "failed", "cancelled", "expired"]
 
 

@@ -128,9 +128,7 @@ class JobStore:
         """Where the job is. Raises NotFound."""
         found = status.status(self.context, job_id)
         if found is None:
-            raise NotFound(
-                f"no job {job_id} in {self.bucket.url}", hint="If it was submitted a moment ago, try again."
-            )
+            raise NotFound(f"no job {job_id} in {self.bucket.url}", hint="If it was submitted a moment ago, try again.")
         return found
 
     def result(self, job_id: str) -> Result | None:

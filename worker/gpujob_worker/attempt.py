@@ -33,7 +33,7 @@ from gpujob.errors import (
 from gpujob.protocol.claim import settle
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.results import ended, queue_s
-from gpujob.records import JobError, Result, Timings, canonical_json
+from gpujob.records import JobError, Progress, Result, Timings, canonical_json
 
 from .context import AttemptContext
 from .executor import Executor, Outcome
@@ -79,7 +79,7 @@ class Attempt:
     def _concluded(self, workdir: Path) -> Ending:
         try:
             result = self._compute(workdir)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded as its error
             self._flush_log(error)
             return self._conclude(error)
         return "succeeded" if settle(self.held, result) else "dropped"
@@ -87,8 +87,10 @@ class Attempt:
     def _compute(self, workdir: Path) -> Result:
         elapsed = self.held.ctx.runtime.elapsed
         started_s = elapsed()
+        self.held.report(Progress(phase="load", message="loading"))
         executor = self.crew.load()
         self.load_s = elapsed() - started_s
+        self.held.report(Progress())
         self.context = context = self._context(workdir)
         context.check()
         started_s = elapsed()

@@ -55,7 +55,9 @@ class AttemptContext:
         """Reports how far the attempt is; travels with the next beat."""
         self.check()
         self._held.report(
-            Progress(done=done, total=total, message=message[:500], partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2))
+            Progress(
+                done=done, total=total, message=message[:500], partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2)
+            )
         )
         self.logs.flush_if_due()
 

@@ -33,7 +33,7 @@ def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             executor: Executor = point.load()()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a broken plug-in costs its own kinds only
             log.warning("the executor %s of %s does not load: %s", point.name, point.value, error)
             found.append(Candidate(point.name, (), Readiness(False, f"does not load: {error}")))
             continue
@@ -50,5 +50,5 @@ def ready(found: Sequence[Candidate]) -> list[Executor]:
 def _readiness(executor: Executor) -> Readiness:
     try:
         return executor.readiness()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return Readiness(False, f"its check failed: {error}")

@@ -15,6 +15,7 @@ from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.finish import commit
 from gpujob.protocol.listing import every_entry
+from gpujob.protocol.status import lease_of
 from gpujob.records import Hint, JobError, Lease, Manifest, Presence, QueueConfig, Record, Result, decode, is_hint
 
 KNOWN = (
@@ -87,8 +88,17 @@ def _read(model: type[Record], key: str, job_id: str | None, found: Found) -> No
         raise CorruptRecord(f"{key}: the record in it is that of {getattr(record, 'id', None)}")
 
 
+def _has_lease(ctx: Context, job_id: str) -> bool:
+    try:
+        return lease_of(ctx, job_id) is not None
+    except (CorruptRecord, WrongProtocol):
+        return False
+
+
 def _repair(ctx: Context, finding: Finding, give_up: Callable[[], bool]) -> Finding:
     job_id = finding.job_id or ""
+    if finding.key.startswith(keys.PENDING) and _has_lease(ctx, job_id):
+        return finding  # the lease decides; its owner clears pending/ away
     where = keys.parse_pending(finding.key)
     error = JobError(
         type="storage",

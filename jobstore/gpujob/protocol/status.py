@@ -78,9 +78,7 @@ def of_result(result: Result) -> Status:
 
 def of_lease(lease: Lease, last_modified: float) -> Status:
     """The status of a job that has a lease: a wait shows as queued."""
-    return Status(
-        lease.id, "running" if lease.state == "run" else "queued", lease=lease, lease_modified=last_modified
-    )
+    return Status(lease.id, "running" if lease.state == "run" else "queued", lease=lease, lease_modified=last_modified)
 
 
 def _pending(ctx: Context, job_id: str, hint: Manifest | None) -> Status | None:

@@ -10,7 +10,7 @@ from gpujob.protocol.status import Status, of_result, result_of, status
 from gpujob.records import Result
 
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 
 
 def wait(
