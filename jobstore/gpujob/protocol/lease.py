@@ -109,7 +109,7 @@ class HeldLease:
             before_s = self.trusted_until_s
             try:
                 self.beat()
-                except Exception as error:  # noqa: BLE001 - beats must outlive whatever the store throws at them
+            except Exception as error:  # noqa: BLE001 - beats outlive whatever the store throws
                 log.warning("beat of %s failed: %s", self.id, error)
             pause_s = self.record.beat_s if self.trusted_until_s > before_s else self.record.beat_s / 4
 
