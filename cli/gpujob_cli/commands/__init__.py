@@ -1,0 +1,1 @@
+"""The commands, one file per group; `gpujob_cli.menu` names them."""

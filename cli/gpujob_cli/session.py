@@ -1,0 +1,126 @@
+"""What a command works with: its output, the settings, the store, and the ids that people type.
+
+Nothing is opened before it is used: a command that needs no store reads no bucket.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from gpujob import settings as settings_
+from gpujob.errors import Conflict, NotFound
+from gpujob_cli.output import Output
+
+if TYPE_CHECKING:
+    from gpujob.store import JobStore
+
+LAST = "@last"
+
+
+class Session:
+    """One run of one command."""
+
+    def __init__(
+        self, *, store: str | None = None, profile: str | None = None, json: bool = False, quiet: bool = False
+    ) -> None:
+        self.out = Output(json=json, quiet=quiet)
+        self.profile = profile
+        self._store_flag = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.out.close()
+
+    @cached_property
+    def loaded(self) -> settings_.Loaded:
+        """The settings with where each came from; its notices have been said."""
+        loaded = settings_.load(flags={"store": self._store_flag}, profile=self.profile)
+        for notice in loaded.notices:
+            self.out.warn(notice)
+        return loaded
+
+    @property
+    def settings(self) -> settings_.Settings:
+        """The settings."""
+        return self.loaded.settings
+
+    @property
+    def url(self) -> str:
+        """The store's URL as it was set."""
+        return self.settings.store
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the store is a folder of this machine."""
+        return self.url.startswith("file:")
+
+    @property
+    def submitted_by(self) -> str:
+        """How this user's jobs are signed."""
+        return self.settings.submitted_by or settings_.this_user()
+
+    @cached_property
+    def store(self) -> JobStore:
+        """The queue, opened."""
+        from gpujob.store import open_store
+
+        return open_store(self.url)
+
+    def use(self, url: str) -> None:
+        """Works on another store from here on."""
+        self._store_flag = url
+        for name in ("loaded", "store"):
+            self.__dict__.pop(name, None)
+
+    # -- ids
+
+    def job_id(self, text: str) -> str:
+        """The id that is meant by an id, a unique prefix of one, an idempotency key or `@last`."""
+        if text != LAST:
+            return self.store.resolve(text)
+        try:
+            return self._last_file.read_text(encoding="ascii").strip()
+        except OSError:
+            raise NotFound(
+                f"no job was submitted from here to {self.url} yet, so there is no {LAST}",
+                hint="`gpujob ls` lists what there is.",
+            ) from None
+
+    def job_ids(self, texts: Iterable[str]) -> list[str]:
+        """The ids that are meant, each once, in order."""
+        return list(dict.fromkeys(self.job_id(text) for text in texts))
+
+    def remember(self, job_id: str) -> None:
+        """Makes `@last` mean this job, on this machine and store."""
+        path = self._last_file
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(job_id + "\n", encoding="ascii")
+        except OSError as error:
+            self.out.say(f"({LAST} will not mean this job: {path}: {error.strerror})", style="dim")
+
+    @property
+    def _last_file(self) -> Path:
+        return settings_.state_dir() / "last" / hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    # -- limits
+
+    def require_room(self, jobs: int) -> None:
+        """Refuses to submit above GPUJOB_MAX_PENDING. Raises Conflict."""
+        most = self.settings.max_pending
+        if most is None:
+            return
+        from gpujob_cli.counting import pending_jobs
+
+        waiting = pending_jobs(self.store, enough=most + 1)
+        if waiting + jobs > most:
+            raise Conflict(
+                f"{waiting} jobs wait already, and GPUJOB_MAX_PENDING allows {most}",
+                hint="Wait until some are done, or raise the limit.",
+            )
