@@ -4,7 +4,7 @@
 
     store = open_store("file:///tmp/queue")
     job = store.submit({"kind": "echo", "input": {"message": "hello"}})
-    result = store.wait(job.manifest.id)
+    result = store.wait(job.id)
 
 The names below are the public interface; everything is imported when it is first used.
 """

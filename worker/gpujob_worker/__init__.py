@@ -6,7 +6,7 @@
 >>> job = store.submit({"kind": "echo", "input": {"message": "hello"}})
 >>> Worker(store, [EchoExecutor()], worker_id="here", limits=Limits(once=True)).run().jobs
 1
->>> store.wait(job.manifest.id).output
+>>> store.wait(job.id).output
 {'message': 'hello'}
 """
 

@@ -20,6 +20,11 @@ class Submitted:
     manifest: Manifest
     already: bool = False
 
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.manifest.id
+
 
 def submit(ctx: Context, manifest: Manifest, give_up: Callable[[], bool]) -> Submitted:
     """Puts the job in the queue and returns once that is known.
