@@ -100,5 +100,5 @@ class RetryingBucket(WrappedBucket):
 
     def _wait_s(self, state: RetryCallState) -> float:
         """Doubles with each attempt; between half and all of it, at random, so that clients do not march in step."""
-        longest_s = min(self._longest_wait_s, self._first_wait_s * 2.0 ** (state.attempt_number - 1))
+        longest_s = min(self._longest_wait_s, self._first_wait_s * 2.0 ** min(state.attempt_number - 1, 60))
         return longest_s * self._rng.uniform(0.5, 1.0)

@@ -1,0 +1,127 @@
+"""boto3 clients with the settings that S3-compatible stores need, one connection pool for each kind of traffic.
+
+Invariant: a client named `requests` sends each call exactly once. The SDK's own retries would turn "my write landed,
+the answer was lost" into "somebody else won", so they are off wherever a condition is involved.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from gpujob.buckets.s3_clock import StoreClock
+from gpujob.clock import Runtime
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Purpose = Literal["requests", "transfer", "multipart"]
+
+CONNECT_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 15.0
+TRANSFER_READ_TIMEOUT_S = 60.0
+POOL = 32  # as many as the probe has racers, and some
+PART_ATTEMPTS = 4  # of one part of a multipart upload: each part is a plain put under a name of its own
+
+TIGRIS = ("tigris.dev", "storage.dev", "tigrisfiles.io")
+
+
+@dataclasses.dataclass(frozen=True)
+class Timeouts:
+    """How long one request may take to connect and then to stay silent."""
+
+    connect_s: float = CONNECT_TIMEOUT_S
+    read_s: float = READ_TIMEOUT_S
+    transfer_read_s: float = TRANSFER_READ_TIMEOUT_S
+
+
+class S3Clients:
+    """Makes clients as they are needed and keeps them; each has its own connection pool.
+
+    Credentials, region, profile and endpoint are botocore's own chain. `session` is a boto3 session to use instead.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        timeouts: Timeouts | None = None,
+        session: boto3.session.Session | None = None,
+        clock: StoreClock | None = None,
+    ) -> None:
+        self.runtime = runtime
+        self.timeouts = timeouts or Timeouts()
+        self.session = session or boto3.session.Session()
+        self.clock = clock or StoreClock()
+        self._made: dict[Purpose, S3Client] = {}
+        self._lock = runtime.lock()
+
+    def fresh(self) -> S3Clients:
+        """The same store through connections that nothing else uses."""
+        return S3Clients(self.runtime, timeouts=self.timeouts, session=self.session, clock=self.clock)
+
+    @property
+    def requests(self) -> S3Client:
+        """For small requests, conditional writes above all: each call is sent once."""
+        return self._client("requests")
+
+    @property
+    def transfer(self) -> S3Client:
+        """For bodies of any size in one request: each call is sent once."""
+        return self._client("transfer")
+
+    @property
+    def multipart(self) -> S3Client:
+        """For uploads in parts, each sent again a few times if it fails."""
+        return self._client("multipart")
+
+    def _client(self, purpose: Purpose) -> S3Client:
+        with self._lock:
+            client = self._made.get(purpose)
+            if client is None:
+                client = self._made[purpose] = self._make(purpose)
+            return client
+
+    def _make(self, purpose: Purpose) -> S3Client:
+        # boto3's type stubs have no overload without a region, so the name is passed as a plain string.
+        client = cast("S3Client", cast(Any, self.session).client("s3", config=self._config(purpose)))
+        events = client.meta.events
+        events.register_first("choose-signer.s3", self.clock.choose_signer)
+        if is_tigris(client.meta.endpoint_url):
+            events.register("before-call.s3", _ask_tigris_for_consistency)
+        return client
+
+    def _config(self, purpose: Purpose) -> Config:
+        """No addressing style is given: botocore uses paths for every endpoint that is not AWS's own."""
+        return Config(
+            signature_version="s3v4",
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            retries={"mode": "standard", "total_max_attempts": PART_ATTEMPTS if purpose == "multipart" else 1},
+            connect_timeout=self.timeouts.connect_s,
+            read_timeout=self.timeouts.read_s if purpose == "requests" else self.timeouts.transfer_read_s,
+            max_pool_connections=POOL,
+            tcp_keepalive=True,
+            user_agent_extra="gpujob",
+        )
+
+
+def is_tigris(endpoint: str) -> bool:
+    """Whether an endpoint is Tigris, whose global buckets are consistent only for those who ask."""
+    host = urlsplit(endpoint).hostname or ""
+    return any(host == name or host.endswith("." + name) for name in TIGRIS)
+
+
+def _ask_tigris_for_consistency(params: dict[str, Any], **_: object) -> None:
+    params["headers"]["X-Tigris-Consistent"] = "true"
+
+
+def plain_endpoint(endpoint: str) -> str:
+    """An endpoint URL for messages: scheme, host and port, never a user's name or password."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
