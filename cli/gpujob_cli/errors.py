@@ -8,7 +8,7 @@ from __future__ import annotations
 import json as json_
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import Any, NamedTuple, TextIO
 
 from gpujob import errors
@@ -131,7 +131,7 @@ def as_json(told: Report) -> dict[str, Any]:
     body: dict[str, Any] = {"type": told.type, "exit_code": told.exit_code, "message": told.message, "hint": told.hint}
     if told.problems:
         body["problems"] = [
-            vars(problem) if hasattr(problem, "__dict__") else str(problem) for problem in told.problems
+            asdict(one) if is_dataclass(one) and not isinstance(one, type) else str(one) for one in told.problems
         ]
     return body
 

@@ -91,11 +91,23 @@ def show_help(ctx: typer.Context) -> None:
 def load(name: str, entry: Entry) -> Any:
     """The command of a menu entry, ready to run. Imports its module."""
     module, _, function = entry.where.partition(":")
+    if entry.raw:
+        return _passing_on(name, module, function)
     code = getattr(import_module(f"gpujob_cli.commands.{module}"), function)
-    settings: dict[str, Any] = dict(HELP_OPTIONS)
-    settings.update(getattr(code, "context_settings", {}))
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    app.command(name, context_settings=settings, help=inspect.getdoc(code))(with_session(code))
+    app.command(name, context_settings=HELP_OPTIONS, help=inspect.getdoc(code))(with_session(code))
+    return typer.main.get_command(app)
+
+
+def _passing_on(name: str, module: str, function: str) -> Any:
+    """A command that gets its arguments as they are, `--help` among them."""
+
+    def command(ctx: typer.Context) -> None:
+        getattr(import_module(f"gpujob_cli.commands.{module}"), function)(ctx.args)
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    app.command(name, context_settings=settings, add_help_option=False)(command)
     return typer.main.get_command(app)
 
 

@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A command: the function that does it (`module:function` under `gpujob_cli.commands`) and its line in the menu."""
+    """A command: the function that does it (`module:function` under `gpujob_cli.commands`) and its line in the menu.
+
+    A `raw` one gets the list of its arguments as they are, in place of a session and flags.
+    """
 
     where: str
     help: str
+    raw: bool = False
 
 
 Menu = dict[str, "Entry | dict[str, Entry]"]
@@ -41,7 +45,7 @@ COMMANDS: Menu = {
     "validate": Entry("validate:validate", "All errors of a spec at once, without submitting it."),
     "schema": Entry("schema:schema", "The JSON Schema of specs, for editors."),
     "worker": {
-        "run": Entry("worker_run:run", "Serve jobs on this machine."),
+        "run": Entry("worker_run:run", "Serve jobs on this machine.", raw=True),
         "ls": Entry("worker:ls", "List the live workers."),
         "drain": Entry("worker:drain", "Let a worker finish its job and leave."),
         "stop": Entry("worker:stop", "Let a worker give its job back and leave."),

@@ -9,14 +9,40 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from gpujob.settings import Terminal, terminal
-from gpujob_cli.text import clean, shorten, table
+from gpujob_cli.text import clean, table
 
 STYLES = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
-CLEAR_LINE = "\r\x1b[2K"
+BAR_CELLS = 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """How things stand. `fraction` becomes a bar on a terminal; `left` is what changes all the time."""
+
+    text: str
+    fraction: float | None = None
+    left: str = ""
+
+    @property
+    def percent(self) -> int:
+        """The fraction, of a hundred."""
+        return int(100 * (self.fraction or 0))
+
+    @property
+    def key(self) -> str:
+        """What makes one line differ from the next where each costs a line of a log."""
+        return clean(self.text)
+
+    @property
+    def plain(self) -> str:
+        """The line without a terminal."""
+        parts = [self.text, "" if self.fraction is None else f"{self.percent} %", self.left]
+        return clean(", ".join(part for part in parts if part))
 
 
 class Output:
@@ -36,7 +62,7 @@ class Output:
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._wishes = wishes or terminal()
-        self._live = False
+        self._live: Any = None
         self._status = ""
 
     @property
@@ -94,27 +120,35 @@ class Output:
         else:
             self._write(self._painted(f"warning: {clean(text)}", "warn", self._stderr) + "\n")
 
-    def status(self, text: str, *, change: object = None) -> None:
-        """The line that says how things stand: rewritten in place on a terminal, else printed when `change` is new."""
+    def status(self, line: Line | str) -> None:
+        """How things stand: rewritten in place on a terminal, else one plain line a change."""
         if self.silent:
             return
-        key = clean(text if change is None else change)
+        line = Line(line) if isinstance(line, str) else line
         if self.animated:
-            width = shutil.get_terminal_size().columns - 1
-            self._write(CLEAR_LINE + shorten(clean(text), width))
-            self._live = True
-        elif key != self._status:
-            self._write(clean(text) + "\n")
-        self._status = key
+            self._show(line)
+        elif line.key != self._status:
+            self._write(f"{line.plain}\n")
+        self._status = line.key
 
     def close(self) -> None:
         """Leaves no half-written line behind."""
         self._clear()
 
+    def _show(self, line: Line) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        if self._live is None:
+            console = Console(file=self._stderr, markup=False, highlight=False, emoji=False)
+            self._live = Live(console=console, auto_refresh=False, transient=True)
+            self._live.start()
+        self._live.update(_drawn(line), refresh=True)
+
     def _clear(self) -> None:
-        if self._live:
-            self._live = False
-            self._write(CLEAR_LINE)
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def _write(self, text: str) -> None:
         self._stderr.write(text)
@@ -130,6 +164,12 @@ class Output:
         return stream.isatty() and not self._wishes.dumb
 
 
-def labels(pairs: Mapping[str, str]) -> str:
-    """`a=1, b=2`, for a table."""
-    return ", ".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+def _drawn(line: Line) -> Any:
+    from rich.text import Text
+
+    drawn = Text(clean(line.text), no_wrap=True, overflow="ellipsis")
+    if line.fraction is not None:
+        full = min(BAR_CELLS, max(0, round(line.fraction * BAR_CELLS)))
+        drawn.append("  ").append("━" * full, "green").append("━" * (BAR_CELLS - full), "dim")
+        drawn.append(f" {line.percent} %")
+    return drawn.append(f"  {clean(line.left)}" if line.left else "")

@@ -6,6 +6,7 @@ Nothing is opened before it is used: a command that needs no store reads no buck
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -77,6 +78,12 @@ class Session:
         self._store_flag = url
         for name in ("loaded", "store"):
             self.__dict__.pop(name, None)
+
+    def command(self, words: str) -> str:
+        """A command line of ours to show, with the flags that lead to this very store."""
+        flags = f" --store {shlex.quote(self._store_flag)}" if self._store_flag else ""
+        flags += f" --profile {shlex.quote(self.profile)}" if self.profile else ""
+        return f"gpujob {words}{flags}"
 
     # -- ids
 

@@ -13,7 +13,9 @@ _KEPT = {"\n", "\t"}
 
 def clean(text: object, *, lines: bool = False) -> str:
     """`text` without control and direction characters; on one line unless `lines`."""
-    kept = "".join(one for one in str(text) if one in _KEPT or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp"))
+    kept = "".join(
+        one for one in str(text) if one in _KEPT or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
     return kept.replace("\t", "    ") if lines else " ".join(kept.split("\n")).replace("\t", " ")
 
 

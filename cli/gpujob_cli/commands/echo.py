@@ -1,0 +1,70 @@
+"""`gpujob echo`: a job without a model, for trying a queue out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gpujob.errors import InvalidSpec
+from gpujob.records import Result
+from gpujob.specs import parse_object
+from gpujob_cli.collecting import target_of
+from gpujob_cli.following import Follower, Wishes
+from gpujob_cli.reading import duration
+from gpujob_cli.session import Session
+from gpujob_cli.shortcuts import do
+
+
+class EchoFollower(Follower):
+    """Prints the message that came back, then the files."""
+
+    def answer(self, result: Result, files: list[Path]) -> None:
+        """The message, on stdout."""
+        if result.state == "succeeded":
+            message = result.output.get("message")
+            self.session.out.answer(message if isinstance(message, str) else json.dumps(message))
+        super().answer(result, files)
+
+
+def echo(
+    session: Session,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What comes back.")] = "hello",
+    sleep: Annotated[str | None, typer.Option(metavar="TIME", help="Pretend to work for so long.")] = None,
+    artifact: Annotated[list[str] | None, typer.Option(metavar="NAME=SIZE", help="Make a file; repeatable.")] = None,
+    fail: Annotated[str | None, typer.Option(metavar="TEXT", help="Fail with this text.")] = None,
+    fail_attempts: Annotated[int | None, typer.Option(metavar="N", help="Fail only the first N attempts.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Download the files into DIR.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
+) -> int:
+    """A job without a model: its message comes back.
+
+    \b
+    Example:
+      gpujob echo "are you there?"
+      gpujob echo --sleep 10s --artifact data/one.bin=1MB -o out/
+    """
+    given: dict[str, Any] = {
+        "message": message,
+        "sleep": sleep,
+        "artifacts": [_artifact(pair) for pair in artifact] if artifact else None,
+        "fail": fail,
+        "fail_attempts": fail_attempts,
+    }
+    spec = parse_object(
+        {"kind": "echo", "input": {name: value for name, value in given.items() if value is not None}},
+        source="<command line>",
+    )
+    wishes = Wishes(target=target_of(out, force=force), timeout_s=duration("--timeout", timeout))
+    return do(session, spec, wishes, wait=wait, follower=EchoFollower)
+
+
+def _artifact(pair: str) -> dict[str, str]:
+    name, equals, size = pair.rpartition("=")
+    if not equals:
+        raise InvalidSpec(f"--artifact {pair!r} is not NAME=SIZE", hint="Write it like --artifact data/one.bin=1MB.")
+    return {"name": name, "bytes": size}

@@ -1,0 +1,87 @@
+"""`gpujob submit`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gpujob.errors import InvalidSpec
+from gpujob.specs import Spec
+from gpujob_cli.collecting import target_of
+from gpujob_cli.following import Follower, Wishes
+from gpujob_cli.reading import changed, parse_labels, read_specs, require_files
+from gpujob_cli.sending import send
+from gpujob_cli.serving import Serving
+from gpujob_cli.session import Session
+
+
+def submit(
+    session: Session,
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC", help="JSON, YAML or JSON lines; - is stdin.")],
+    wait: Annotated[bool, typer.Option("--wait", "-w", help="Wait until the jobs have ended.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="With --wait: download into DIR.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Instead of the spec's.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Add a label; repeatable.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Your name for the job: submitting it again is a no-op.")
+    ] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="How long one attempt may run.")] = None,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")] = False,
+    allow_unknown_kind: Annotated[
+        bool, typer.Option("--allow-unknown-kind", help="Let a kind through that only the worker has.")
+    ] = False,
+) -> int:
+    """Put jobs in the queue and print their ids.
+
+    \b
+    Example:
+      gpujob submit tour.json --wait -o out/
+      gpujob submit jobs.jsonl --label project=docs | xargs gpujob wait
+
+    Every spec is checked before the first job is submitted.
+    """
+    if out is not None and not wait:
+        raise InvalidSpec("-o needs --wait", hint="Add --wait, or use `gpujob wait ID -o DIR` later.")
+    changes: dict[str, Any] = {
+        "priority": priority,
+        "labels": parse_labels(label),
+        "idempotency_key": idempotency_key,
+        "timeout": timeout,
+        "title": title,
+    }
+    ready = [changed(spec, changes) for spec in read_specs(specs, allow_unknown_kind=allow_unknown_kind)]
+    if idempotency_key is not None and len(ready) > 1:
+        raise InvalidSpec(
+            f"--idempotency-key names one job, and there are {len(ready)} specs", hint="Write a key into each spec."
+        )
+    target = target_of(out, force=force)
+    if dry_run:
+        return _tell_only(session, ready)
+    serving = Serving(session, {spec.kind for spec in ready}) if wait and session.is_local else None
+    if serving is not None:
+        serving.prepare()
+    jobs = send(session, ready)
+    if not wait:
+        return 0
+    return Follower(session, jobs, Wishes(target=target), serving).follow()
+
+
+def _tell_only(session: Session, specs: list[Spec]) -> int:
+    require_files(specs)
+    for spec in specs:
+        for warning in spec.warnings:
+            session.out.warn(f"{spec.source}: {warning}")
+        if session.out.json:
+            session.out.answer_json(spec.canonical())
+        else:
+            session.out.answer(f"{spec.source}  {spec.kind}  {spec.priority}")
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(spec.kind for spec in specs).items())
+    session.out.say(f"all valid; nothing was submitted ({counts})")
+    return 0

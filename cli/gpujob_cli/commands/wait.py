@@ -1,0 +1,44 @@
+"""`gpujob wait`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gpujob_cli.collecting import target_of
+from gpujob_cli.following import Follower, Wishes
+from gpujob_cli.reading import duration
+from gpujob_cli.session import LAST, Session
+
+
+def wait(
+    session: Session,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids, their beginnings, keys; @last.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Download the files into DIR.")] = None,
+    timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
+    worker_timeout: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop when no worker lives for so long; exit 105.")
+    ] = None,
+    any_: Annotated[bool, typer.Option("--any", help="Return with the first job that ends.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+) -> int:
+    """Wait for jobs, with progress or the reason why they wait.
+
+    \b
+    Example:
+      gpujob wait @last -o out/
+      gpujob submit tour.json | xargs gpujob wait --timeout 10m
+
+    Without an id it waits for the job that was submitted last. Ctrl-C detaches: the job goes on (exit 130).
+    """
+    wishes = Wishes(
+        target=target_of(out, force=force),
+        timeout_s=duration("--timeout", timeout),
+        worker_timeout_s=duration("--worker-timeout", worker_timeout),
+        first_only=any_,
+        print_states=True,
+    )
+    jobs = dict.fromkeys(session.job_ids(ids or [LAST]))
+    return Follower(session, jobs, wishes).follow()

@@ -1,0 +1,180 @@
+"""Serves jobs on this machine while somebody waits for them, so that the first try needs nothing set up.
+
+The worker is a process of its own and goes through the bucket like any other. Invariant: when all jobs that it was
+started for have ended it is told to leave, and where the person detaches it leaves by itself once it is idle.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Collection
+from contextlib import suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from gpujob.chance import token
+from gpujob.errors import Configuration, LocalDisk
+from gpujob.settings import state_dir
+from gpujob_cli.output import Line
+from gpujob_cli.session import Session
+
+IDLE_EXIT = "30s"
+LEAVE_WITHIN_S = 10.0
+MODEL_OF = {"tts.narrate": "kokoro"}
+
+
+class LocalWorker:
+    """A worker process on this machine, for some kinds of one folder store."""
+
+    def __init__(self, url: str, kinds: Collection[str]) -> None:
+        self.log = _log_file()
+        command = [sys.executable, "-m", "gpujob_worker", "--store", url, "--idle-exit", IDLE_EXIT]
+        command += ["--kinds", ",".join(sorted(kinds))]
+        with self.log.open("wb") as log:
+            # A session of its own: a Ctrl-C that is meant for us must not reach the job.
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self.process.poll() is None
+
+    def check(self) -> None:
+        """Raises Configuration, with its own last words, where it could not serve."""
+        if not self.alive and self.process.returncode != 0:
+            raise Configuration(
+                f"the worker on this machine ended with exit code {self.process.returncode}: {self._last_words()}",
+                hint=f"Its log is {self.log}.",
+            )
+
+    def leave(self) -> None:
+        """Lets it finish and go; returns when it has gone."""
+        if self.alive:
+            self.process.terminate()
+        try:
+            self.process.wait(LEAVE_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        with suppress(OSError):
+            self.log.unlink()
+
+    def _last_words(self) -> str:
+        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        told = [line for line in lines if re.search(r"error:|not served here", line)] or lines[-1:]
+        return "; ".join(line.strip() for line in told) or "it said nothing"
+
+
+class Serving:
+    """Takes care that somebody on this machine does the jobs of some kinds, where nobody else does."""
+
+    def __init__(self, session: Session, kinds: Collection[str]) -> None:
+        self._session = session
+        self._kinds = frozenset(kinds)
+        self._worker: LocalWorker | None = None
+
+    def prepare(self) -> None:
+        """Starts a worker unless one lives. Before a job is submitted: raises Configuration where none could serve."""
+        live = self._session.store.workers()
+        served = {
+            kind for worker, _ in live if worker.state != "draining" and not worker.control for kind in worker.kinds
+        }
+        if self._kinds <= served:
+            return
+        for kind in sorted(self._kinds - served):
+            require_executor(kind)
+            fetch_model(self._session, kind)
+        self._start()
+
+    def attend(self) -> str:
+        """Nobody lives who could do the jobs: sees to it that a worker here will, and says so."""
+        if self._worker is not None and not self._worker.alive:
+            self._worker.check()
+            self._worker = None
+        if self._worker is None:
+            self._start()
+        return "a worker is starting on this machine"
+
+    def dismiss(self) -> None:
+        """All jobs have ended: tells the worker to leave, and does not wait for that."""
+        if self._worker is not None and self._worker.alive:
+            self._worker.process.terminate()
+
+    def leave(self) -> None:
+        """All jobs have ended: returns when the worker has gone."""
+        if self._worker is not None:
+            self._worker.leave()
+            self._worker = None
+
+    def stay(self) -> str:
+        """The person leaves, the job goes on: a sentence about who does it."""
+        if self._worker is None or not self._worker.alive:
+            return ""
+        return (
+            f"a worker on this machine (process {self._worker.process.pid}) goes on with it and leaves when it is idle"
+        )
+
+    def _start(self) -> None:
+        self._worker = LocalWorker(self._session.url, self._kinds)
+        self._session.out.say(
+            f"no live worker, so this machine does it: a worker serves {', '.join(sorted(self._kinds))}"
+        )
+
+
+def require_executor(kind: str) -> None:
+    """Raises Configuration, with the reason and the remedy, where this machine cannot do jobs of a kind."""
+    executor = _executor_for(kind)
+    if executor is None:
+        raise Configuration(
+            f"no live worker serves {kind}, and nothing that is installed here can",
+            hint="Submit it without --wait, and start a worker that serves it.",
+        )
+    readiness = executor.readiness()
+    if not readiness.ready:
+        raise Configuration(
+            f"no live worker, and this machine cannot do {kind}: {readiness.reason}", hint=readiness.hint or None
+        )
+
+
+def _executor_for(kind: str) -> Any:
+    """An installed executor for the kind, found as the worker finds it; one that does not load does not count."""
+    for point in entry_points(group="gpujob.executors"):
+        with suppress(Exception):
+            executor: Any = point.load()()
+            if kind in executor.kinds:
+                return executor
+    return None
+
+
+def fetch_model(session: Session, kind: str) -> None:
+    """Fetches the model that a kind needs, with progress, before a job waits for it. Returns at once where it is here."""
+    name = MODEL_OF.get(kind)
+    if name is None:
+        return
+    from gpujob import models
+    from gpujob.specs import format_size
+
+    if models.installed():
+        return
+    size = format_size(models.describe(name).size_bytes)
+    session.out.say(f"fetching the model {name} ({size}), once")
+
+    def progress(done_bytes: int, total_bytes: int, what: str) -> None:
+        share = done_bytes / total_bytes if total_bytes else None
+        session.out.status(Line(f"fetching {what}", share, f"{format_size(done_bytes)} of {format_size(total_bytes)}"))
+
+    models.ensure(name, progress=progress)
+
+
+def _log_file() -> Path:
+    folder = state_dir() / "workers"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalDisk(f"cannot write {folder}: {error.strerror}", hint="Make it writable.") from error
+    return folder / f"{token()}.log"
