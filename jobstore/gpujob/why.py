@@ -1,4 +1,4 @@
-"""Why a job waits, or how far it is: one sentence from what the bucket says. Pure but for `jobs_ahead`.
+"""Why a job waits, or how far it is: one sentence from what the bucket says. Pure but for `ask` and `jobs_ahead`.
 
 Invariant: a reason never promises more than is known; times are "about" unless the store's own records fix them.
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from gpujob import keys
 from gpujob.decisions import margin_s
 from gpujob.protocol.context import Context
+from gpujob.protocol.presence import live_workers
 from gpujob.protocol.status import Status
 from gpujob.records import Lease, Manifest, Presence, Progress
 from gpujob.specs.quantities import format_duration, format_size, parse_size
@@ -59,6 +60,17 @@ def why(status: Status, workers: Workers, *, now: float, ahead: int | None = Non
     if lease is not None and lease.not_before > now:
         return _backing_off(lease, now)
     return _in_line(manifest, [worker for worker, _ in workers], ahead)
+
+
+def ask(ctx: Context, status: Status) -> Reason:
+    """The reason by what the bucket says now: the workers, and for a job in line one or a few listings of pending/."""
+    if status.result is not None:
+        return why(status, (), now=0.0)
+    workers = live_workers(ctx)
+    ahead = None
+    if status.pending is not None:
+        ahead = jobs_ahead(ctx, status.pending, rivals(status.pending, workers) or None)
+    return why(status, workers, now=ctx.store_now(), ahead=ahead)
 
 
 def eta_s(progress: Progress, *, running_s: float) -> float | None:
