@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from gpujob import keys
 from gpujob.buckets.base import Bucket, Found
 from gpujob.decisions import condemned, first_lease, judge, look_again_at, taken, worker_lost
-from gpujob.errors import CorruptRecord, LeaseLost, Unavailable, WrongProtocol
+from gpujob.errors import Busy, CorruptRecord, LeaseLost, Unavailable, WrongProtocol
 from gpujob.keys import PendingKey
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context, log
@@ -156,10 +156,10 @@ class Claimer:
         """The outcome is unknown: our nonce there means owned; anything else is left entirely alone."""
         try:
             found = self.ctx.get(keys.leased(mine.id))
-        except Unavailable:
+        except (Unavailable, Busy):
             found = None
             self._remember_unsure(mine.id, _Unsure(mine.nonce, started_s, fatal))
-        if found is not None and decode(Lease, keys.leased(mine.id), found.body).nonce == mine.nonce:
+        if found is not None and found.body == mine.body():
             return self.own(mine, found.version, started_s, fatal=fatal)
         return GONE
 
@@ -176,8 +176,8 @@ class Claimer:
         held.start_beats()
         try:
             return self._first_steps(held, fatal)
-        except Unavailable:
-            log.warning("dropped %s: the store did not answer until the lease ran out", held.id)
+        except (Unavailable, LeaseLost) as error:
+            log.warning("dropped %s, claimed a moment ago: %s", held.id, error)
             held.close()
             return GONE
         except BaseException:
