@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import wave
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from gpujob import models
 from gpujob.errors import JobCancelled, JobFailed
 from gpujob_worker.executors.narrate import NarrateExecutor
 from tests.acceptance import ears
+from tests.sizing import require_or_skip
 from tests.unit.speech.fakes import FakeCache, FakeJob, narration_input
 
 TEXTS = (
@@ -27,20 +27,15 @@ SHORT = "We build a small web service today."
 RATE = 24_000
 
 
-def _need(present: bool, how: str) -> None:
-    """Skips at home with a line that says what to install; fails where GPUJOB_REQUIRE names kokoro."""
-    if present:
-        return
-    if "kokoro" in os.environ.get("GPUJOB_REQUIRE", "").split(","):
-        pytest.fail(f"kokoro is required here: {how}")
-    pytest.skip(how)
+def _need_ears() -> None:
+    require_or_skip("whisper", ears.HOW, there=ears.available())
 
 
 @pytest.fixture(scope="module")
 def executor() -> Iterator[NarrateExecutor]:
     executor = NarrateExecutor(offline=True)
     readiness = executor.readiness()
-    _need(readiness.ready, f"{readiness.reason}: {readiness.hint}")
+    require_or_skip("kokoro", f"{readiness.reason}; {readiness.hint}", there=readiness.ready)
     executor.load()
     yield executor
 
@@ -72,7 +67,7 @@ def tour(executor: NarrateExecutor, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_the_recogniser_writes_down_what_was_written(tour: tuple[FakeJob, dict[str, Any]]) -> None:
-    _need(ears.available(), ears.HOW)
+    _need_ears()
     job, _ = tour
     transcript = ears.heard(job.workdir / "audio/all.wav")
     share = ears.share_heard(" ".join(TEXTS), transcript)
@@ -81,7 +76,7 @@ def test_the_recogniser_writes_down_what_was_written(tour: tuple[FakeJob, dict[s
 
 
 def test_each_file_says_its_own_step(tour: tuple[FakeJob, dict[str, Any]]) -> None:
-    _need(ears.available(), ears.HOW)
+    _need_ears()
     job, output = tour
     for text, step in zip(TEXTS, output["steps"], strict=True):
         transcript = ears.heard(job.workdir / step["file"])
@@ -156,7 +151,7 @@ def test_the_same_input_gives_the_same_bytes_on_any_number_of_threads(
 def test_other_voices_mixes_and_speeds_are_understood(
     executor: NarrateExecutor, tmp_path: Path, more: dict[str, Any], share: float
 ) -> None:
-    _need(ears.available(), ears.HOW)
+    _need_ears()
     job = FakeJob(tmp_path, narration_input(SHORT, **more))
     executor.run(job)
     transcript = ears.heard(job.workdir / "audio/step-s1.wav")

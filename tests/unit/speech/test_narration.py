@@ -131,6 +131,7 @@ def test_progress_ends_at_the_number_of_steps(tmp_path: Path) -> None:
         (narration_input("..."), "no word to say"),
         (narration_input(""), "no word to say"),
         (narration_input(), "nothing to say"),
+        (narration_input(*["Hi."] * 1500), "more than one result can list"),
         (narration_input("Hi.", format="mp3"), "mp3 comes with a later version"),
         (narration_input("Hi.", voice="af_hart"), "af_hart"),
     ],

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,6 +20,8 @@ from ..executor import JobContext, Outcome, Readiness
 
 if TYPE_CHECKING:
     from ..speech.synthesis import Speaker
+
+log = logging.getLogger(__name__)
 
 _LIBRARIES = ("kokoro_onnx", "onnxruntime", "numpy")
 _ON_CPU = ("kokoro", "kokoro-fp32", "kokoro-fp16")
@@ -40,7 +44,7 @@ class NarrateExecutor:
         self._root = root
         self._offline = offline
         self._threads = threads
-        self._progress = progress
+        self._progress = progress or _logged()
         self._speaker: Speaker | None = None
 
     @property
@@ -70,8 +74,7 @@ class NarrateExecutor:
             return
         try:
             synthesis = importlib.import_module("gpujob_worker.speech.synthesis")
-            name = choose_model(self._root, gpu=synthesis.wants_gpu())
-            files = models.ensure(name, root=self._root, progress=self._progress, offline=self._offline)
+            files = self._files(choose_models(self._root, gpu=synthesis.wants_gpu()))
             self._speaker = synthesis.Speaker(files.model, files.voices, files.revision, threads=self._threads)
         except ImportError as error:
             raise _cannot_load(f"{error.name or error} is not installed", "pip install 'gpujob[tts]'") from error
@@ -81,6 +84,15 @@ class NarrateExecutor:
             raise
         except Exception as error:
             raise _cannot_load(f"the speech model does not load: {error}", _PULL_AGAIN) from error
+
+    def _files(self, names: Sequence[str]) -> models.KokoroFiles:
+        """The first of the models that is here or can be fetched."""
+        for name in names[:-1]:
+            try:
+                return models.ensure(name, root=self._root, progress=self._progress, offline=self._offline)
+            except Configuration as error:
+                log.warning("going on without %s: %s", name, error.message)
+        return models.ensure(names[-1], root=self._root, progress=self._progress, offline=self._offline)
 
     def run(self, job: JobContext) -> Outcome:
         """Speaks the job's steps."""
@@ -93,10 +105,25 @@ class NarrateExecutor:
 _PULL_AGAIN = "gpujob models rm kokoro, then: gpujob models pull kokoro"
 
 
-def choose_model(root: Path | None, *, gpu: bool) -> str:
-    """The best installed model for the device; the small one where none is installed."""
+def choose_models(root: Path | None, *, gpu: bool) -> tuple[str, ...]:
+    """The models to try: the best installed one for the device, else those to fetch, best first."""
     here = {found.name for found in models.installed(root)}
-    return next((name for name in (_ON_GPU if gpu else _ON_CPU) if name in here), "kokoro")
+    for name in _ON_GPU if gpu else _ON_CPU:
+        if name in here:
+            return (name,)
+    return ("kokoro-fp16", "kokoro") if gpu else ("kokoro",)
+
+
+def _logged() -> models.Progress:
+    """Progress for the worker's log: one line whenever something else is being fetched."""
+    last = [""]
+
+    def progress(done_bytes: int, total_bytes: int, what: str) -> None:
+        if what != last[0]:
+            last[0] = what
+            log.info("fetching the speech model, %d of %d MB: %s", done_bytes // 10**6, total_bytes // 10**6, what)
+
+    return progress
 
 
 def _cannot_load(message: str, hint: str | None) -> JobFailed:

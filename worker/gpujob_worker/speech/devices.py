@@ -24,6 +24,13 @@ def cpu_warning() -> str | None:
     return f"this worker has a GPU, yet speech ran on its CPU: {_cause(_installed())}"
 
 
+def int8_warning(revision: str) -> str | None:
+    """What to tell the user of a GPU that runs int8 weights, for which it has no kernels."""
+    if ".int8" not in revision:
+        return None
+    return "int8 weights are slow on a GPU; run on the worker: gpujob models pull kokoro-fp16"
+
+
 def _cause(found: set[str]) -> str:
     order = "remove both onnxruntime packages, then: pip install --no-deps onnxruntime-gpu"
     if found == {"onnxruntime", "onnxruntime-gpu"}:

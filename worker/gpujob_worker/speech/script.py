@@ -18,6 +18,8 @@ from .sentences import tidy
 
 RECIPE = 1  # raise it when the same text, voice and model come to sound different: pieces, pauses, levels
 FORMATS = ("wav",)
+MAX_RECORDS_BYTES = 240 * 1024  # of `output.steps`, so that the result holds them all
+_RECORD_BYTES = 180  # one step's record but for its id, which it has twice
 _WEIGHT_DIGITS = 6
 
 Mix = tuple[tuple[str, float], ...]
@@ -61,6 +63,8 @@ def read_lines(job_input: Mapping[str, Any]) -> list[Line]:
     lines = [_line(step, job_input) for step in job_input.get("steps") or []]
     if not lines:
         raise invalid("input.steps: there is nothing to say")
+    if sum(_RECORD_BYTES + 2 * len(line.id) for line in lines) > MAX_RECORDS_BYTES:
+        raise invalid(f"input.steps: {len(lines)} steps are more than one result can list", "make several jobs of it")
     return lines
 
 

@@ -41,7 +41,7 @@ class Speaker:
             revision=revision,
             device="cuda" if self._session.get_providers()[0] == _CUDA else "cpu",
         )
-        self.warning = devices.cpu_warning() if self.engine.device == "cpu" else None
+        self.warning = devices.cpu_warning() if self.engine.device == "cpu" else devices.int8_warning(revision)
 
     def say(self, text: str, line: Line) -> bytes:
         """PCM 16 of the text in the line's voice, without silence at its ends. May take as long as the sound lasts."""
@@ -68,8 +68,8 @@ def default_threads() -> int:
 
 
 def wants_gpu() -> bool:
-    """Whether the installed onnxruntime offers CUDA; whether it works shows only in a session."""
-    return _CUDA in importlib.import_module("onnxruntime").get_available_providers()
+    """Whether there is a GPU and onnxruntime offers CUDA; whether it works shows only in a session."""
+    return devices.gpu_present() and _CUDA in importlib.import_module("onnxruntime").get_available_providers()
 
 
 def _open_session(model: Path, threads: int) -> Any:
