@@ -15,10 +15,10 @@ from pydantic import AfterValidator, Field, JsonValue, PrivateAttr, ValidationEr
 
 from gpujob.errors import Configuration
 from gpujob.specs.fields import Duration, FileName, Line, Size, Strict, clashes
-from gpujob.specs.kinds import KIND_PATTERN, is_kind
 from gpujob.specs.nearest import Refused
 from gpujob.specs.problems import Finding, show_path
 from gpujob.specs.raw import rows
+from gpujob.specs.registry import KIND_PATTERN, is_kind
 
 MAX_SPEC_BYTES = 256 * 1024
 
@@ -126,7 +126,7 @@ class Spec(Strict):
     )
     timeout: Lasting = Field(default=900.0, description="How long one attempt may run; a time-out may be retried.")
     ttl: Lasting = Field(default=86_400.0, description="Waiting and running together; then the job is expired.")
-    retry: Retry = Field(default_factory=Retry, description="What happens after a failed attempt.")
+    retry: Retry = Field(default_factory=Retry, description="How often, and when, a failed job is tried again.")
     requires: Requires = Field(default_factory=Requires, description="What a worker must have.")
     files: Annotated[tuple[InputFile, ...], Field(strict=False, max_length=1000)] = Field(
         default=(), description="Files that travel with the job."

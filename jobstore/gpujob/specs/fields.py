@@ -125,4 +125,4 @@ def clashes(names: list[tuple[Path, str]]) -> Iterator[Finding]:
         elif folded in folders or any(parent in seen for parent in parents):
             yield Finding(path, "one name is a folder of another")
         seen.setdefault(folded, name)
-        folders.update({parent: name for parent in parents})
+        folders.update(dict.fromkeys(parents, name))

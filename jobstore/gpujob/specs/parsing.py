@@ -16,12 +16,12 @@ from gpujob.specs.aliases import Settled
 from gpujob.specs.documents import LARGER, Document, Places, plain
 from gpujob.specs.envelope import MAX_SPEC_BYTES, Spec, check_envelope
 from gpujob.specs.fields import Input
-from gpujob.specs.kinds import input_model, is_kind, kinds
 from gpujob.specs.nearest import did_you_mean
 from gpujob.specs.older import Modern, modernise
 from gpujob.specs.problems import Finding, Path, Problem, moved, refuse, show_path
 from gpujob.specs.raw import rows
 from gpujob.specs.reading import decode, read_documents
+from gpujob.specs.registry import input_model, is_kind, kinds
 from gpujob.specs.sentences import findings_of, noun
 
 

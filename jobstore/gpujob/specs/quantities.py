@@ -16,7 +16,7 @@ MAX_SIZE_BYTES = 2**60
 
 _SECONDS = {"d": Decimal(86_400), "h": Decimal(3_600), "m": Decimal(60), "s": Decimal(1), "ms": Decimal("0.001")}
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_NUMBER = r"(\d{1,18}(?:\.\d{1,9})?)"
+_NUMBER = r"(\d{1,19}(?:\.\d{1,9})?)"
 _BARE = re.compile(_NUMBER)
 _PART = re.compile(_NUMBER + r"\s*(ms|[dhms])\s*")
 _SIZE = re.compile(_NUMBER + r"\s*([kmgtp]?)(i?)b?", re.IGNORECASE)

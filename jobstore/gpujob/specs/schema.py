@@ -16,10 +16,10 @@ from gpujob.errors import NotFound
 from gpujob.specs.envelope import Spec
 from gpujob.specs.fields import Strict
 from gpujob.specs.inputs.narrate import Narration
-from gpujob.specs.kinds import input_model, kinds
 from gpujob.specs.nearest import did_you_mean
 from gpujob.specs.older import TOOLS
 from gpujob.specs.quantities import format_duration
+from gpujob.specs.registry import input_model, kinds
 from gpujob.specs.sentences import models_in
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -88,6 +88,7 @@ def _spec(models: Mapping[str, type[BaseModel]], *, open_ended: bool) -> Schema:
     """The envelope, with the input that belongs to the kind."""
     envelope = json.loads(json.dumps(Spec.model_json_schema()))
     spec: Schema = {name: part for name, part in envelope.items() if name not in ("$defs", "title")}
+    spec["description"] = spec["description"].split("\n")[0]
     properties = spec["properties"]
     if not open_ended:
         (kind,) = models

@@ -84,7 +84,7 @@ class Chat(Input):
     )
     prompt: Text | None = Field(default=None, description="One question; in place of `messages`.")
     system: str | None = Field(default=None, description="How to behave; beside `prompt`.")
-    options: ChatOptions = Field(default_factory=ChatOptions, description="How the model draws its words.")
+    options: ChatOptions = Field(default_factory=ChatOptions, description="Temperature, seed, length and the like.")
     format: Format | None = Field(default=None, description="A JSON Schema that the answer must follow.")
     keep_alive: KeepAlive | None = Field(default=None, description="How long the model stays in memory; -1 for ever.")
 

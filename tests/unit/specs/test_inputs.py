@@ -1,0 +1,169 @@
+"""The inputs of images, chats, videos and echoes; aliases; a plug-in's own model."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from gpujob.specs import input_model, json_schema, parse_object, register_kind
+from tests.unit.specs.saying import as_json, narration, problems, told
+
+
+def image(**fields):
+    return {"kind": "image.generate", "input": {"prompt": "a lighthouse", **fields}}
+
+
+def chat(**fields):
+    return {"kind": "chat.complete", "input": {"model": "m", **fields}}
+
+
+def video(*operations, files=("a.mp4", "b.wav")):
+    return {
+        "kind": "video.encode",
+        "files": [{"name": name} for name in files],
+        "input": {"operations": list(operations)},
+    }
+
+
+def test_aliases_of_images():
+    spec = parse_object(image(negativePrompt="x", cfg_scale=5, steps=20, size="768 x 512", n=2))
+    assert spec.input == {
+        "prompt": "a lighthouse", "negative_prompt": "x", "width": 768, "height": 512,
+        "guidance_scale": 5.0, "num_inference_steps": 20, "n": 2, "output_format": "png",
+    }  # fmt: skip
+    assert spec.warnings == ()
+
+
+@pytest.mark.parametrize(("asked", "painted"), [(500, 496), (513, 512), (1, 64), (9999, 2048), (512, 512), (63, 64)])
+def test_sides_are_clamped_and_the_clamp_is_told(asked, painted):
+    spec = parse_object(image(width=asked))
+    assert spec.input["width"] == painted
+    assert bool(spec.warnings) == (asked != painted)
+
+
+def test_the_model_that_was_taken_down_is_read_as_its_twin():
+    spec = parse_object(image(model="runwayml/stable-diffusion-v1-5"))
+    assert spec.input["model"] == "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    assert "taken down" in spec.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("job", "sentence"),
+    [
+        (image(size="big"), 'input.size: not a size in pixels such as "768x512"'),
+        (image(size="8x8", width=8), "input.size: given beside width or height"),
+        (image(size=5), "input.size: not a size"),
+        (image(width=0), "input.width: at least 1"),
+        (image(n=17), "input.n: at most 16"),
+        (image(steps=0), "input.steps: at least 1"),
+        (image(steps=20, num_inference_steps=30), 'input.steps: another name of "num_inference_steps", which is given too'),
+        (image(model="../../etc"), "input.model: characters"),
+        (image(seed=-1), "input.seed: at least 0"),
+        (image(prompt=" "), "input.prompt: empty"),
+        (image(promt="x"), 'input.promt: unknown field, did you mean "prompt"?'),
+        (image(output_format="jpg"), 'input.output_format: one of png, jpeg, webp, did you mean "jpeg"?'),
+        (chat(), "input: prompt missing"),
+        (chat(prompt="x", messages=[{"role": "user", "content": "y"}]), "input.prompt: given beside messages"),
+        (chat(messages=[]), "input.messages: at least one"),
+        (chat(messages=[{"role": "usr", "content": "y"}]), "input.messages[0].role: one of system, user"),
+        (chat(messages=[{"role": "user", "content": "y", "images": ["p.png"]}]), "input.messages[0].images[0]: not one of"),
+        (chat(prompt="x", options={"temprature": 0}), 'input.options.temprature: unknown field, did you mean "temperature"?'),
+        (chat(prompt="x", options={"top_p": 2}), "input.options.top_p: at most 1"),
+        (chat(prompt="x", keep_alive="long"), "input.keep_alive: 'long' is not a duration"),
+        (chat(prompt="x", format="yaml"), 'input.format: a JSON Schema, or "json"'),
+        (narration(text="x"), "input.text: given beside steps"),
+        (narration(steps=[]), "input.steps: at least one"),
+        (narration(steps="x"), "input.steps: must be a list, not text"),
+        (narration(steps=["x"]), "input.steps[0]: must be a mapping, not text"),
+        (narration(steps=[{"id": "a", "narration": "x", "paus_after": 1}]), 'input.steps[0].paus_after: unknown field, did you mean "pause_after"'),
+        (narration(steps=[{"id": "a", "narration": "x"}, {"id": "A", "narration": "x"}]), "input.steps[1].id: duplicate"),
+        (narration(segments=[]), 'input.segments: another name of "steps", which is given too'),
+        (narration(subtitles=["ass"]), "input.subtitles[0]: one of srt, vtt"),
+        (narration(speed="1"), "input.speed: must be a number, not text"),
+        (narration(speed=True), "input.speed: must be a number, not true"),
+        (narration(concat="yes"), "input.concat: must be true or false, not text"),
+        (narration(steps=[{"id": "a", "narration": "x", "pause_after": "11m"}]), "input.steps[0].pause_after: at most 600"),
+        (video(), "input.operations: at least one"),
+        (video({"type": "transcode", "input": "a.mp4"}), "input.operations[0].output: missing"),
+        (video({"type": "transcod", "input": "a.mp4", "output": "x"}), "input.operations[0].type: one of"),
+        (video({"input": "a.mp4", "output": "x"}), "input.operations[0].type: missing"),
+        (video({"type": "transcode", "input": "a.mp4", "output": "x", "crff": 1}), 'input.operations[0].crff: unknown field, did you mean "crf"'),
+        (video({"type": "transcode", "input": "http://x/y", "output": "x"}), "input.operations[0].input: not one of"),
+        (video({"type": "transcode", "input": "a.mp", "output": "x"}), "input.operations[0].input: not one of the job's files, did you mean \"a.mp4\"?"),
+        (video({"type": "transcode", "input": "a.mp4", "output": "/tmp/x"}), "input.operations[0].output: a relative path"),
+        (video({"type": "transcode", "input": "a.mp4", "output": "A.mp4"}), "input.operations[0].output: duplicate of"),
+        (video({"type": "concat", "inputs": ["a.mp4"], "output": "x"}), "input.operations[0].inputs: at least 2"),
+        (video({"type": "concat", "inputs": ["a.mp4", "c"], "output": "x"}), "input.operations[0].inputs[1]: not one of"),
+        (video({"type": "mux_audio", "input": "a.mp4", "audio": "c.wav", "output": "x"}), "input.operations[0].audio: not one of"),
+        (video({"type": "scale", "input": "a.mp4", "output": "x"}), "input.operations[0]: width missing"),
+        (video({"type": "trim", "input": "a.mp4", "output": "x", "start": "10s", "end": 5}), "input.operations[0].end: must be later"),
+        ({"kind": "echo", "input": {"artifacts": [{"name": "../x", "bytes": 1}]}}, "input.artifacts[0].name: a relative path"),
+        ({"kind": "echo", "input": {"artifacts": [{"name": "x", "bytes": -1}]}}, "input.artifacts[0].bytes: a size is"),
+        ({"kind": "echo", "input": {"fail_attempts": 1}}, "input.fail_attempts: has no meaning without fail"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_wrong_is_told_once_under_the_author_s_own_names(job, sentence):
+    (said,) = told(job)
+    assert said.startswith(sentence)
+
+
+def test_an_operation_may_read_what_an_earlier_one_made():
+    made = {"type": "trim", "input": "a.mp4", "output": "cut.mp4", "start": "1s", "end": "1m"}
+    use = {"type": "mux_audio", "input": "cut.mp4", "audio": "b.wav", "output": "done.mp4"}
+    spec = parse_object(video(made, use))
+    assert spec.input["operations"][0]["end"] == 60
+    (said,) = told(video(use, made))
+    assert said.endswith("and the operation that makes it does not come earlier")
+
+
+def test_text_is_one_step_and_its_problems_are_told_at_text():
+    spec = parse_object({"kind": "tts.narrate", "input": {"text": "Hello."}})
+    assert spec.input["steps"] == [{"id": "01", "narration": "Hello."}]
+    assert problems(as_json({"kind": "tts.narrate", "input": {"text": ""}}), "s.json") == [
+        "s.json:4:13: input.text: empty"
+    ]
+
+
+def test_problems_under_an_alias_keep_the_author_s_path_and_place():
+    text = "kind: tts.narrate\ninput:\n  lang: xx-yy\n  segments:\n  - {id: a, text: ''}\n  - {id: b, text: x, speech_speed: 3}\n"
+    said = problems(text)
+    assert said[0].startswith('s.yaml:3:9: input.lang: unknown language "xx-yy"')
+    assert said[1:] == [
+        "s.yaml:5:19: input.segments[0].text: empty",
+        "s.yaml:6:36: input.segments[1].speech_speed: at most 2.0",
+    ]
+
+
+def test_options_of_a_chat():
+    spec = parse_object(
+        chat(prompt="x", keep_alive="5m", format={"type": "object"}, options={"temperature": 0, "stop": "."})
+    )
+    assert spec.input == {
+        "model": "m", "prompt": "x", "keep_alive": 300, "format": {"type": "object"},
+        "options": {"temperature": 0.0, "stop": ["."]},
+    }  # fmt: skip
+    assert parse_object(chat(prompt="x", keep_alive=-1)).input["keep_alive"] == -1
+
+
+class Upscale(BaseModel):
+    """A plug-in's own input."""
+
+    factor: int = 2
+
+
+def test_a_plug_in_brings_its_own_model():
+    register_kind("acme.upscale-2", Upscale)
+    register_kind("acme.upscale-2", Upscale)
+    assert parse_object({"kind": "acme.upscale-2", "input": {}}).input == {"factor": 2}
+    (said,) = told({"kind": "acme.upscale-2", "input": {"factor": "x"}})
+    assert said.startswith("input.factor: ")
+    assert json_schema("acme.upscale-2")["properties"]["input"] == {"$ref": "#/$defs/Upscale"}
+
+
+def test_a_kind_has_one_model():
+    with pytest.raises(ValueError, match="already has another model"):
+        register_kind("echo", Upscale)
+    with pytest.raises(ValueError, match="no name for a kind"):
+        register_kind("Acme Upscale", Upscale)
+    assert input_model("echo") is not Upscale
