@@ -1,0 +1,61 @@
+# `make` alone lists the targets. All of them work with Python 3.11 to 3.13 on the PATH and nothing installed before;
+# environments and models are made when first needed and kept.
+
+SIZE ?= quick
+PYTHON ?=
+PYTEST_ARGS ?=
+# What must not be missing. At home a missing part is skipped with a line that says how to get it; at full size it fails.
+REQUIRED_full := minio,seaweedfs,kokoro,whisper
+REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
+
+RUN_PYTHON = $$(sh scripts/find-python $(PYTHON))
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench explore docs clean venv models
+
+help: ## this list
+	@echo "gpujob: a GPU job queue whose only server is a bucket."
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  PYTHON=/path/to/python3.12 picks the interpreter; the first run of a target makes its environment."
+
+demo: ## a script becomes speech: install, model, queue, worker, submit, wait; the files land in ./demo-out
+	@python="$(RUN_PYTHON)" && "$$python" scripts/venv.py .venv-demo --copy --extra tts
+	@.venv-demo/bin/gpujob demo
+
+test: venv ## the tests that this machine can run; SIZE=full for everything (CI), up to 45 minutes
+	@case "$(SIZE)" in quick|full) ;; *) echo "SIZE is quick or full, not $(SIZE)" >&2; exit 2;; esac
+	@$(MAKE) --no-print-directory servers models || [ "$(SIZE)" = quick ]
+	@GPUJOB_TEST_SIZE=$(SIZE) GPUJOB_REQUIRE="$(REQUIRED)" $(PYTEST) $(PYTEST_ARGS)
+
+check: venv ## lint, format, types, import contracts and the house rules
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/tidy
+
+fix: venv ## what ruff can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: venv servers ## the benchmarks: a table, and JSON in benchmarks/out
+	$(BIN)/python -m benchmarks
+
+explore: venv ## a million schedules of the simulation
+	$(BIN)/python -m tests.simulation.explore --schedules 1000000
+
+docs: venv ## the generated parts of the docs anew
+	$(BIN)/python scripts/generate_docs.py
+
+clean: ## removes environments, caches and what the demo made (never a queue or a model)
+	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
+
+venv:
+	@python="$(RUN_PYTHON)" && "$$python" scripts/venv.py .venv --extra tts --group lint --group test --group speech
+
+models: venv
+	@$(BIN)/gpujob models pull kokoro
+
+-include localstack/servers.mk

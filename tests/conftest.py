@@ -1,0 +1,63 @@
+"""What holds for every test: a clean environment, and an honest list of what was left out at the end.
+
+Invariant: no test reads the settings, credentials or queues of the person who runs it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sizing import FULL, REQUIRED
+
+KEPT = {"GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR"}
+PERSONAL = ("GPUJOB_", "AWS_", "MINIO_", "WORKER_ID", "OLLAMA_", "IMAGEN_", "GPU_", "STACK_", "COLAB_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Takes the person's own settings out of the environment before any test module is imported."""
+    for name in [name for name in os.environ if name.startswith(PERSONAL) and name not in KEPT]:
+        del os.environ[name]
+    home = Path(tempfile.gettempdir()) / f"gpujob-tests-{os.getuid()}"
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+        os.environ[name] = str(home / name.lower())
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def pytest_report_header() -> str:
+    """One line that says how large this run is."""
+    size = "full" if FULL else "quick"
+    return f"gpujob: size {size}, required: {', '.join(sorted(REQUIRED)) or 'nothing'}"
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Lists what this run left out and why, just before the closing line."""
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for report in terminalreporter.stats.get("skipped", []):
+        reasons[_reason(report)].append(report.nodeid)
+    terminalreporter.section("left out")
+    for reason, nodes in sorted(reasons.items()):
+        terminalreporter.write_line(f"left out: {_tests(nodes)}: {reason}")
+    deselected = len(terminalreporter.stats.get("deselected", []))
+    if deselected:
+        terminalreporter.write_line(f"left out: {deselected} tests that the command line deselected")
+    if not FULL:
+        terminalreporter.write_line("left out: the long runs (more schedules, longer chaos): make test SIZE=full")
+    elif not reasons and not deselected:
+        terminalreporter.write_line("nothing was left out")
+
+
+def _reason(report: Any) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(text).removeprefix("Skipped: ").strip()
+
+
+def _tests(nodes: list[str]) -> str:
+    if len(nodes) == 1:
+        return nodes[0]
+    files = sorted({node.partition("::")[0] for node in nodes})
+    return f"{len(nodes)} tests of {', '.join(files)}"
