@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 
 from gpujob_cli.output import Output
+
+UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 
 def agreed(out: Output, question: str, *, yes: bool) -> bool:
@@ -14,7 +17,7 @@ def agreed(out: Output, question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if out.silent or not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} Say so with --yes.")
+        raise UsageError(f"{question} Say so with --yes.")
     if typer.confirm(question, default=False, err=True):
         return True
     out.say("Nothing was changed.")

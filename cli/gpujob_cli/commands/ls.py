@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -25,7 +25,7 @@ Keep = Callable[[Status], bool]
 
 def ls(
     session: Session,
-    state: Annotated[list[State] | None, typer.Option(help="Only jobs in this state; repeatable.")] = None,
+    state: Annotated[list[str] | None, typer.Option(help="Only jobs in this state; repeatable.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only jobs of this kind; repeatable.")] = None,
     label: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Only with this label; repeatable.")
@@ -41,7 +41,7 @@ def ls(
     Example:
       gpujob ls --state failed --since 7d
     """
-    keep = _filter(session, state, kind, parse_labels(label), mine)
+    keep = _filter(session, _states(state), kind, parse_labels(label), mine)
     since_s = duration("--since", since) or DAY_S
 
     def look() -> list[Status]:
@@ -55,8 +55,16 @@ def ls(
         _print(session, look())
 
 
+def _states(texts: list[str] | None) -> list[str]:
+    known = get_args(State)
+    for text in texts or ():
+        if text not in known:
+            raise typer.BadParameter(f"{text!r}: the states are {', '.join(known)}.", param_hint="--state")
+    return texts or []
+
+
 def _filter(
-    session: Session, states: list[State] | None, kinds: list[str] | None, labels: dict[str, str], mine: bool
+    session: Session, states: list[str], kinds: list[str] | None, labels: dict[str, str], mine: bool
 ) -> Keep | None:
     if not (states or kinds or labels or mine):
         return None
