@@ -1,73 +1,139 @@
-"""From a store's URL to its bucket. Imports only what the URL needs."""
+"""From a store's URL to its bucket.
+
+Invariant: a URL that cannot be opened gets a sentence, and no library that the chosen store does not need is imported.
+"""
 
 from __future__ import annotations
 
 import copy
+import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from gpujob.buckets.base import Bucket
+from gpujob.buckets.google import refuse_gs
 from gpujob.buckets.wrapped import WrappedBucket
-from gpujob.errors import Configuration, UnsafeStore
+from gpujob.clock import SYSTEM, Runtime
+from gpujob.errors import Configuration
 
-EXAMPLES = "s3://bucket/prefix, file:///path and memory:// are stores"
+if TYPE_CHECKING:
+    from gpujob.buckets.s3 import S3Bucket
+
+FORMS = "s3://bucket/prefix, file:///path or memory://name"
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_SCHEMES = ("s3", "file", "memory", "gs")
 
 
-def open_bucket(url: str, *, etag_style: Literal["quoted", "unquoted"] = "quoted") -> Bucket:
-    """The bucket at `url`; no request is sent yet. Raises Configuration for a URL that names no store."""
-    parts = urlsplit(url)
-    if parts.username or parts.password:
-        raise Configuration("a store's URL holds no credentials", hint="Set AWS_ACCESS_KEY_ID and its secret instead.")
-    if parts.scheme == "memory":
+@dataclass(frozen=True, slots=True)
+class StoreUrl:
+    """A store's URL taken apart. `place` is the bucket, the folder or the name; `prefix` is for buckets only."""
+
+    url: str
+    scheme: str
+    place: str
+    prefix: str = ""
+
+
+@runtime_checkable
+class HasConnections(Protocol):
+    """A bucket that talks over a network."""
+
+    def fresh_connection(self) -> Bucket: ...
+
+
+def open_bucket(url: str, *, etag_style: Literal["quoted", "unquoted"] = "quoted", runtime: Runtime = SYSTEM) -> Bucket:
+    """The bucket behind a store's URL. Sends nothing; raises `Configuration` where the URL cannot work."""
+    store = parse_url(url)
+    if store.scheme == "gs":
+        raise refuse_gs(url)
+    if store.scheme == "memory":
         from gpujob.buckets.memory import memory_bucket
 
-        return memory_bucket(parts.netloc + parts.path)
-    if parts.scheme == "file":
-        return _folder(url)
-    if parts.scheme == "s3":
-        return _s3(url, etag_style)
-    if parts.scheme == "gs":
-        raise UnsafeStore(
-            "Google Cloud Storage is not supported yet: the plain S3 route to it would lose jobs",
-            hint="Use S3, MinIO, SeaweedFS or R2, or a folder (file:///path), until it is.",
-        )
-    raise Configuration(f"{url!r} is no store's URL: {EXAMPLES}")
+        return memory_bucket(store.place)
+    if store.scheme == "file":
+        from gpujob.buckets.folder import FolderBucket
 
-
-def separate_connection(bucket: Bucket) -> Bucket:
-    """The same bucket over connections of its own, where it has connections at all."""
-    if isinstance(bucket, WrappedBucket):
-        twin = copy.copy(bucket)
-        twin.inner = separate_connection(bucket.inner)
-        return twin
-    fresh = getattr(bucket, "fresh_connection", None)
-    return bucket if fresh is None else fresh()  # type: ignore[no-any-return]
+        return FolderBucket(Path(store.place))
+    return _open_s3(store, etag_style, runtime)
 
 
 def create_bucket(url: str) -> bool:
-    """Makes the S3 bucket of `url` where it is missing; whether it did. Other stores make themselves."""
+    """Makes sure that the bucket exists; True if this call created it. Folders and memory make themselves."""
+    store = parse_url(url)
+    if store.scheme == "gs":
+        raise refuse_gs(url)
+    return _open_s3(store, "quoted", SYSTEM).create_bucket() if store.scheme == "s3" else False
+
+
+def separate_connection(bucket: Bucket) -> Bucket:
+    """The same bucket through connections of its own, so that beats never queue behind other traffic.
+
+    Decorators are kept, with their state; a bucket without connections is returned as it is.
+    """
+    if isinstance(bucket, HasConnections):
+        return bucket.fresh_connection()
+    if not isinstance(bucket, WrappedBucket):
+        return bucket
+    inner = separate_connection(bucket.inner)
+    if inner is bucket.inner:
+        return bucket
+    twin = copy.copy(bucket)
+    twin.inner = inner
+    return twin
+
+
+def parse_url(url: str) -> StoreUrl:
+    """A store's URL taken apart, or `Configuration` with what is wrong with it."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() not in _SCHEMES:
+        raise _not_a_store(url)
     parts = urlsplit(url)
-    if parts.scheme != "s3":
-        return False
-    from gpujob.buckets.s3_setup import create_if_missing
-
-    return create_if_missing(parts.netloc)
-
-
-def _folder(url: str) -> Bucket:
-    from gpujob.buckets.folder import FolderBucket
-
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost") or not parts.path:
-        raise Configuration(f"{url!r} is no folder's URL", hint="It begins with three slashes: file:///path.")
-    return FolderBucket(Path(unquote(parts.path)))
+    if "@" in parts.netloc:
+        raise Configuration(
+            f"The store URL for {scheme}:// holds a user name or password, which it must not.",
+            hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, and take them out of the URL.",
+        )
+    if scheme.lower() == "memory":
+        return StoreUrl(url, "memory", rest)
+    if parts.query or parts.fragment:
+        raise Configuration(f"The store URL {url} has a '?' or '#' part, which no store takes.", hint=f"Use {FORMS}.")
+    return _folder(url, parts.netloc, parts.path) if parts.scheme == "file" else _named(url, parts.scheme, rest)
 
 
-def _s3(url: str, etag_style: Literal["quoted", "unquoted"]) -> Bucket:
-    parts = urlsplit(url)
-    if not parts.netloc:
-        raise Configuration(f"{url!r} names no bucket: s3://bucket/prefix does")
-    from gpujob.buckets.s3 import S3Bucket
+def _folder(url: str, host: str, path: str) -> StoreUrl:
+    if host not in ("", "localhost") or not path.startswith("/"):
+        raise Configuration(
+            f"The store URL {url} does not name an absolute path.",
+            hint=f"Write file:// and the whole path, three slashes in all: file:///{host}{path}",
+        )
+    return StoreUrl(url, "file", unquote(path))
 
-    return S3Bucket(parts.netloc, unquote(parts.path), etag_style=etag_style)
+
+def _named(url: str, scheme: str, rest: str) -> StoreUrl:
+    name, _, prefix = rest.partition("/")
+    if not _BUCKET_NAME.fullmatch(name):
+        raise Configuration(
+            f"The store URL {url} does not name a bucket: {name!r} is not 3 to 63 lower-case letters, digits, dots "
+            "and hyphens.",
+            hint=f"Write {scheme}://bucket or {scheme}://bucket/prefix.",
+        )
+    if any(part in ("", ".", "..") for part in prefix.rstrip("/").split("/")) and prefix.strip("/"):
+        raise Configuration(f"The prefix of the store URL {url} has an empty or dotted part.", hint=f"Use {FORMS}.")
+    return StoreUrl(url, scheme, name, prefix.strip("/"))
+
+
+def _not_a_store(url: str) -> Configuration:
+    hint = f"Use {FORMS}."
+    if url.startswith(("/", "./", "../", "~")):
+        hint = f"For a folder write file://{Path(url).expanduser().absolute()}"
+    return Configuration(f"{url!r} is not the URL of a store.", hint=hint)
+
+
+def _open_s3(store: StoreUrl, etag_style: Literal["quoted", "unquoted"], runtime: Runtime) -> S3Bucket:
+    try:
+        from gpujob.buckets.s3 import open_s3
+    except ImportError as error:
+        raise Configuration(f"Cannot open {store.url}: {error}.", hint="pip install boto3") from error
+    return open_s3(store.place, store.prefix, etag_style=etag_style, runtime=runtime)

@@ -1,5 +1,141 @@
-raise ImportError(
-    "S3 HELPER: the lead overwrote this file by accident at 06:52 before it was committed. Write your own version of it "
-    "again (your context has it). The lead's own attempt is /tmp/leadmine/ (s3.py, s3_errors.py, opening.py, s3_setup.py); take from it what helps. "
-    "opening.py with separate_connection through WrappedBucket is needed at once: commit early."
-)
+"""A bucket on anything that speaks S3: AWS, MinIO, SeaweedFS, R2, Ceph and the like.
+
+Invariant: one call of a verb is one HTTP request, sent once (an upload in parts apart).
+
+Versions are ETags without their quotes. `etag_style` says how a replace sends them back: most stores take the quoted
+form, Ceph and its relatives only the bare one; the probe finds out, and the queue remembers.
+A 404 to HEAD carries no code, so `head` cannot tell a missing object from a missing bucket; every other verb can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any, Literal
+
+import boto3
+
+from gpujob.buckets import s3_transfer
+from gpujob.buckets.base import PAGE, Found, Head, Listing
+from gpujob.buckets.google import is_google, refuse_interop
+from gpujob.buckets.s3_answers import body_of, date_of, entry_of, head_of, version_of
+from gpujob.buckets.s3_client import S3Clients, Timeouts
+from gpujob.buckets.s3_place import S3Place
+from gpujob.clock import SYSTEM, Runtime
+from gpujob.errors import Unavailable
+
+EtagStyle = Literal["quoted", "unquoted"]
+
+
+class S3Bucket:
+    """The queue's bucket at one place. `open_s3` makes one from a name."""
+
+    def __init__(
+        self, place: S3Place, *, etag_style: EtagStyle = "quoted", part_bytes: int = s3_transfer.PART_BYTES
+    ) -> None:
+        self._place = place
+        self._s3 = place.clients.requests
+        self._part_bytes = part_bytes
+        self.etag_style: EtagStyle = etag_style
+
+    @property
+    def url(self) -> str:
+        return self._place.url
+
+    @property
+    def endpoint(self) -> str:
+        """Scheme, host and port of the server."""
+        return self._place.endpoint
+
+    def fresh_connection(self) -> S3Bucket:
+        """The same bucket through connections of its own: for beats, which no other traffic may hold up."""
+        return S3Bucket(self._place.fresh(), etag_style=self.etag_style, part_bytes=self._part_bytes)
+
+    def with_etag_style(self, etag_style: EtagStyle) -> S3Bucket:
+        """The same bucket and connections, sending versions back in the other style."""
+        return S3Bucket(self._place, etag_style=etag_style, part_bytes=self._part_bytes)
+
+    def get(self, key: str, *, max_bytes: int | None = None) -> Found | None:
+        def send() -> Found:
+            answer: Any = self._s3.get_object(Bucket=self._place.name, Key=self._place.prefix + key)
+            with closing(answer["Body"]) as stream:
+                head = head_of(answer)
+                body = body_of(stream, head.size_bytes, max_bytes)
+            return Found(head.version, head.size_bytes, head.last_modified, head.date, body)
+
+        return self._place.ask_if_there("GET", key, send)
+
+    def head(self, key: str) -> Head | None:
+        def send() -> Head:
+            return head_of(self._s3.head_object(Bucket=self._place.name, Key=self._place.prefix + key))
+
+        return self._place.ask_if_there("HEAD", key, send)
+
+    def list(self, prefix: str, *, after: str = "", limit: int = PAGE) -> Listing:
+        place = self._place
+        query: Any = {"Bucket": place.name, "Prefix": place.prefix + prefix, "MaxKeys": min(limit, PAGE)}
+        if after:
+            query["StartAfter"] = place.prefix + after
+
+        def send() -> Listing:
+            answer: Any = self._s3.list_objects_v2(**query)
+            if "IsTruncated" not in answer:  # an answer that broke off before its first byte is parsed as an empty one
+                raise Unavailable(f"The store's answer to LIST {prefix} in {self.url} is empty.")
+            entries = tuple(entry_of(row, place.prefix) for row in answer.get("Contents", ()))
+            return Listing(entries, answer["IsTruncated"], date_of(answer))
+
+        return place.ask("LIST", prefix, send)
+
+    def delete(self, key: str) -> None:
+        place = self._place
+        place.ask_if_there("DELETE", key, lambda: self._s3.delete_object(Bucket=place.name, Key=place.prefix + key))
+
+    def create(self, key: str, body: bytes) -> str:
+        return self._put(key, body, {"IfNoneMatch": "*"})
+
+    def replace(self, key: str, body: bytes, version: str) -> str:
+        return self._put(key, body, {"IfMatch": f'"{version}"' if self.etag_style == "quoted" else version})
+
+    def upload(self, key: str, source: Path, *, media_type: str = "application/octet-stream") -> None:
+        s3_transfer.upload(self._place, key, source, media_type, self._part_bytes)
+
+    def download(self, key: str, *, offset: int = 0) -> AbstractContextManager[Iterator[bytes] | None]:
+        return s3_transfer.download(self._place, key, offset)
+
+    def create_bucket(self) -> bool:
+        """Creates the bucket itself where it is missing; True if this call did."""
+        place = self._place
+        if place.ask_if_there("HEAD", "", lambda: self._s3.head_bucket(Bucket=place.name)) is not None:
+            return False
+        region = self._s3.meta.region_name
+        elsewhere = region not in (None, "", "us-east-1", "aws-global")
+        settings: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}} if elsewhere else {}
+        place.ask("PUT", "", lambda: self._s3.create_bucket(Bucket=place.name, **settings))
+        return True
+
+    def _put(self, key: str, body: bytes, condition: Any) -> str:
+        settings: Any = {**self._place.at(key), "Body": body, "ContentType": "application/json", **condition}
+        return self._place.ask(
+            "PUT", key, lambda: version_of(self._s3.put_object(**settings)), replaces="IfMatch" in condition
+        )
+
+
+def open_s3(
+    name: str,
+    prefix: str = "",
+    *,
+    etag_style: EtagStyle = "quoted",
+    runtime: Runtime = SYSTEM,
+    timeouts: Timeouts | None = None,
+    session: boto3.session.Session | None = None,
+    part_bytes: int = s3_transfer.PART_BYTES,
+) -> S3Bucket:
+    """The bucket `name`, with credentials, region and endpoint from botocore's own chain (or from `session`).
+
+    Sends nothing. Raises `Configuration` for settings that cannot work, `UnsafeStore` for Google's endpoint.
+    """
+    place = S3Place(S3Clients(runtime, timeouts=timeouts, session=session), name, prefix)
+    if is_google(place.endpoint):
+        raise refuse_interop(place.url, place.endpoint)
+    return S3Bucket(place, etag_style=etag_style, part_bytes=part_bytes)

@@ -89,7 +89,7 @@ class S3Clients:
     def _make(self, purpose: Purpose) -> S3Client:
         # boto3's type stubs have no overload without a region, so the name is passed as a plain string.
         client = cast("S3Client", cast(Any, self.session).client("s3", config=self._config(purpose)))
-        events = client.meta.events
+        events = cast(Any, client.meta.events)  # the stubs think that handlers return nothing
         events.register_first("choose-signer.s3", self.clock.choose_signer)
         if is_tigris(client.meta.endpoint_url):
             events.register("before-call.s3", _ask_tigris_for_consistency)

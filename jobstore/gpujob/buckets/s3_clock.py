@@ -34,7 +34,7 @@ class StoreClockAuth(S3SigV4Auth):
 
     def _modify_request_before_signing(self, request: AWSRequest) -> None:
         context: dict[str, Any] = request.context
-        local = datetime.datetime.strptime(context["timestamp"], SIGV4_TIMESTAMP)
+        local = datetime.datetime.strptime(context["timestamp"], SIGV4_TIMESTAMP)  # noqa: DTZ007  # UTC in and out
         shifted = local + datetime.timedelta(seconds=context[_CONTEXT_KEY])
         context["timestamp"] = shifted.strftime(SIGV4_TIMESTAMP)
         super()._modify_request_before_signing(request)  # type: ignore[misc]  # the stubs leave it out

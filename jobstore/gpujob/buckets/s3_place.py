@@ -1,0 +1,64 @@
+"""One bucket and prefix at one endpoint, and what becomes of a request that fails there.
+
+Invariant: nothing that boto3 or urllib3 raises leaves `ask`; callers meet gpujob's own errors only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
+
+from gpujob.buckets.s3_client import S3Clients, plain_endpoint
+from gpujob.buckets.s3_errors import Sent, from_answer, from_transport, missing
+from gpujob.errors import Busy
+
+T = TypeVar("T")
+
+
+class S3Place:
+    """Where requests go: `name` is the bucket, `prefix` is empty or ends in a slash."""
+
+    def __init__(self, clients: S3Clients, name: str, prefix: str) -> None:
+        self.clients = clients
+        self.name = name
+        self.prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self.url = f"s3://{name}/{self.prefix}".rstrip("/")
+        self.endpoint = "the configured endpoint"
+        self.endpoint = self.ask("OPEN", "", lambda: plain_endpoint(clients.requests.meta.endpoint_url))
+
+    def fresh(self) -> S3Place:
+        """The same place through connections that nothing else uses."""
+        return S3Place(self.clients.fresh(), self.name, self.prefix)
+
+    def at(self, key: str) -> dict[str, str]:
+        """The two parameters that name an object."""
+        return {"Bucket": self.name, "Key": self.prefix + key}
+
+    def ask(self, verb: str, key: str, send: Callable[[], T], *, replaces: bool = False) -> T:
+        """What `send` returns; a failure becomes one of gpujob's errors."""
+        sent = Sent(verb, key, self.url, self.endpoint, replaces)
+        try:
+            return send()
+        except ClientError as error:
+            if self.clients.clock.learn(error, self.clients.runtime.now()):
+                raise Busy(f"The store refused {sent} because of this machine's clock; send it again.") from error
+            raise from_answer(error, sent) from error
+        except (BotoCoreError, ResponseParserError, HTTPError) as error:
+            raise from_transport(error, sent) from error
+
+    def ask_if_there(self, verb: str, key: str, send: Callable[[], T]) -> T | None:
+        """As `ask`, and None where the store says that there is no such object."""
+
+        def tolerant() -> T | None:
+            try:
+                return send()
+            except ClientError as error:
+                if missing(error):
+                    return None
+                raise
+
+        return self.ask(verb, key, tolerant)
