@@ -6,13 +6,13 @@ import inspect
 from pathlib import Path
 
 import pytest
-from back_doors import MemoryBackDoor
 
 from gpujob.buckets.base import PAGE, Found, Listing
 from gpujob.buckets.memory import MemoryBucket
 from gpujob.clock import SYSTEM
 from gpujob.errors import NotFound, PreconditionFailed
 from gpujob.testing.bucket_contract import BackDoor, BucketContract
+from tests.contract.back_doors import MemoryBackDoor
 
 
 class IgnoresConditions(MemoryBucket):

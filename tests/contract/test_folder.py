@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from back_doors import FolderBackDoor
 
 from gpujob.buckets.folder import FolderBucket
 from gpujob.testing.bucket_contract import BucketContract, ProcessRaceContract
 from gpujob.testing.process_races import Opener
+from tests.contract.back_doors import FolderBackDoor
 
 
 class FolderSetting:

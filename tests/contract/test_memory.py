@@ -6,11 +6,11 @@ import itertools
 from pathlib import Path
 
 import pytest
-from back_doors import MemoryBackDoor
 
 from gpujob.buckets.memory import MemoryBucket, memory_bucket
 from gpujob.errors import LocalDisk
 from gpujob.testing.bucket_contract import BackDoor, BucketContract
+from tests.contract.back_doors import MemoryBackDoor
 
 
 class TestMemoryBucket(BucketContract):
@@ -66,6 +66,7 @@ def test_uploading_a_missing_file_is_said(tmp_path: Path) -> None:
 class CountedText(str):
     """A key that counts how often it is compared."""
 
+    __slots__ = ()
     compared = 0
 
     def __lt__(self, other: str) -> bool:
