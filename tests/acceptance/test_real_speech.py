@@ -37,7 +37,7 @@ def executor() -> Iterator[NarrateExecutor]:
     readiness = executor.readiness()
     require_or_skip("kokoro", f"{readiness.reason}; {readiness.hint}", there=readiness.ready)
     executor.load()
-    yield executor
+    return executor
 
 
 def sound_of(data: bytes) -> tuple[int, bytes]:

@@ -84,4 +84,4 @@ class SimRuntime:
         return SimLock(self._world)
 
     def spawn(self, name: str, target: Callable[[], None]) -> Task:
-        return self._world.spawn(self._party, name.split(" ")[0], target)
+        return self._world.spawn(self._party, name.split(" ", maxsplit=1)[0], target)

@@ -7,7 +7,7 @@ may be less. A floating request lands later, under its own condition, or never, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -179,9 +179,7 @@ class SimBucket:
 
 def _quietly(call: Callable[[], Any]) -> Callable[[], None]:
     def land() -> None:
-        try:
+        with suppress(PreconditionFailed):
             call()
-        except PreconditionFailed:
-            pass
 
     return land

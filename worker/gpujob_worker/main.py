@@ -94,7 +94,7 @@ def _serve(settings: config.Settings, wanted: list[str] | None, limits: Limits) 
 
 
 def _own_name(host: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]+", "-", host.split(".")[0]).strip("-")[:40] or "worker"
+    return re.sub(r"[^A-Za-z0-9-]+", "-", host.split(".", maxsplit=1)[0]).strip("-")[:40] or "worker"
 
 
 def _report(found: list[Candidate]) -> None:

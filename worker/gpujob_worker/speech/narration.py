@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..executor import Engine, JobContext, Outcome
+from gpujob_worker.executor import Engine, JobContext, Outcome
+
 from . import subtitles
 from .script import Line, invalid, read_lines, require_format
 from .sentences import Piece, split

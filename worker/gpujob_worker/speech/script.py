@@ -12,8 +12,8 @@ from typing import Any
 
 from gpujob.errors import JobFailed
 from gpujob.specs.voices import language_of, parse_voice, suits
+from gpujob_worker.executor import Engine
 
-from ..executor import Engine
 from .sentences import tidy
 
 RECIPE = 1  # raise it when the same text, voice and model come to sound different: pieces, pauses, levels

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.errors import JobFailed
+from gpujob_worker.executor import Engine
 
-from ..executor import Engine
 from . import devices
 from .encode import to_pcm16
 from .script import Line, invalid
