@@ -39,8 +39,6 @@ TRANSITIONS: tuple[Transition, ...] = (
 
 def mermaid() -> str:
     """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2"]
-    for move in TRANSITIONS:
-        lines.append(f"    {move.before or '[*]'} --> {move.after}: {move.event}")
-    lines += [f"    {state} --> [*]" for state in TERMINAL]
-    return "\n".join(lines)
+    arrows = [f"    {move.before or '[*]'} --> {move.after}: {move.event}" for move in TRANSITIONS]
+    ends = [f"    {state} --> [*]" for state in TERMINAL]
+    return "\n".join(["stateDiagram-v2", *arrows, *ends])

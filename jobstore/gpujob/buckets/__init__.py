@@ -1,0 +1,1 @@
+"""The stores: the five-verb `Bucket` protocol, its implementations, and decorators of one idea each."""

@@ -75,7 +75,7 @@ def place(target: Path, file: ModelFile) -> None:
         )
     with disk_errors(target), part.open("rb+") as stream:
         os.fsync(stream.fileno())
-        os.replace(part, target)
+        part.replace(target)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def missing(model: Model, folder: Path) -> list[ModelFile]:
 
 
 def is_here(file: ModelFile, folder: Path) -> bool:
+    """Whether the file is in the folder, whole."""
     path = folder / file.name
     return path.is_file() and path.stat().st_size == file.size_bytes
 

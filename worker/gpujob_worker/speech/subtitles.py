@@ -29,6 +29,7 @@ def write(cues: Iterable[Cue], form: str) -> str:
 
 
 def srt(cues: Iterable[Cue]) -> str:
+    """The cues as a SubRip file."""
     blocks = (
         f"{number}\n{_stamp(cue.start_s, ',')} --> {_stamp(cue.end_s, ',')}\n{_lines(cue.text)}\n"
         for number, cue in enumerate(cues, start=1)
@@ -37,6 +38,7 @@ def srt(cues: Iterable[Cue]) -> str:
 
 
 def vtt(cues: Iterable[Cue]) -> str:
+    """The cues as a WebVTT file."""
     blocks = (f"{_stamp(cue.start_s, '.')} --> {_stamp(cue.end_s, '.')}\n{_lines(_escape(cue.text))}\n" for cue in cues)
     return "\n".join(["WEBVTT\n", *blocks])
 

@@ -79,4 +79,5 @@ def cues(steps: Sequence[SpokenStep]) -> list[Cue]:
 
 
 def seconds(samples: int) -> float:
+    """The length of so many samples in seconds, to the microsecond."""
     return round(samples / SAMPLE_RATE, 6)
