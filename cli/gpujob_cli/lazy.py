@@ -84,6 +84,7 @@ def group(name: str, help: str, entries: Mapping[str, Entry]) -> Any:
 
 
 def show_help(ctx: typer.Context) -> None:
+    """A group without a command shows what commands it has."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

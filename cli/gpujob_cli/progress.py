@@ -50,7 +50,7 @@ def _running(lease: Lease, workers: Workers, now: float, pace: Pace) -> Line:
     parts = [f"running on {worker_name(lease.worker, workers)}"]
     if lease.attempt > 1:
         parts.append(f"attempt {lease.attempt}")
-    if progress.total > 0:
+    if progress.total > 0 and not progress.message.startswith("step "):
         parts.append(f"step {progress.done:g}/{progress.total:g}")
     if progress.message:
         parts.append(progress.message)

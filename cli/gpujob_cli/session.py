@@ -30,7 +30,7 @@ class Session:
     ) -> None:
         self.out = Output(json=json, quiet=quiet)
         self.profile = profile
-        self._store_flag = store
+        self.store_flag = store
 
     def __enter__(self) -> Self:
         return self
@@ -41,7 +41,7 @@ class Session:
     @cached_property
     def loaded(self) -> settings_.Loaded:
         """The settings with where each came from; its notices have been said."""
-        loaded = settings_.load(flags={"store": self._store_flag}, profile=self.profile)
+        loaded = settings_.load(flags={"store": self.store_flag}, profile=self.profile)
         for notice in loaded.notices:
             self.out.warn(notice)
         return loaded
@@ -75,13 +75,13 @@ class Session:
 
     def use(self, url: str) -> None:
         """Works on another store from here on."""
-        self._store_flag = url
+        self.store_flag = url
         for name in ("loaded", "store"):
             self.__dict__.pop(name, None)
 
     def command(self, words: str) -> str:
         """A command line of ours to show, with the flags that lead to this very store."""
-        flags = f" --store {shlex.quote(self._store_flag)}" if self._store_flag else ""
+        flags = f" --store {shlex.quote(self.store_flag)}" if self.store_flag else ""
         flags += f" --profile {shlex.quote(self.profile)}" if self.profile else ""
         return f"gpujob {words}{flags}"
 
