@@ -32,7 +32,7 @@ def read_specs(sources: Iterable[str], *, allow_unknown_kind: bool = False) -> l
                 known_kinds=known,
             )
         except InvalidSpec as error:
-            problems += error.problems
+            problems += error.problems or (error.message,)
     if problems:
         raise refuse(problems)
     return specs

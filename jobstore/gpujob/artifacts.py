@@ -33,7 +33,7 @@ def upload(bucket: Bucket, prefix: str, name: str, path: Path, *, media_type: st
     with Snapshot(path) as snapshot:
         key = prefix + name
         bucket.upload(key, path, media_type=media_type)
-    return Artifact(name=name, key=key, media_type=media_type, bytes=snapshot.size_bytes, sha256=snapshot.sha256)
+    return Artifact(name=name, key=key, media_type=media_type, size_bytes=snapshot.size_bytes, sha256=snapshot.sha256)
 
 
 def download(

@@ -7,7 +7,6 @@ record to a store that does not answer, is a miss: the cache can make a job fast
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -97,7 +96,7 @@ class BucketStepCache:
             if size_bytes != entry.size_bytes or digest.hexdigest() != entry.sha256:
                 self._poisoned.add(key)
                 raise ChecksumMismatch(f"{key} is not what its name says")
-            os.replace(part, target)
+            part.replace(target)
         finally:
             part.unlink(missing_ok=True)
 

@@ -8,12 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from gpujob.protocol.status import Status
-from gpujob_cli import downloading
+from gpujob.records import Result
+from gpujob_cli.collecting import Target, collect, require_writable
 from gpujob_cli.describing import files
-from gpujob_cli.errors import END_CODES, UNFINISHED, Report, print_report, worst
+from gpujob_cli.endings import trouble
+from gpujob_cli.errors import UNFINISHED, Report, print_report, worst
 from gpujob_cli.session import Session
 from gpujob_cli.several import for_each
 from gpujob_cli.shapes import of_result, of_status
+
+DEFAULT_OUT = Path("gpujob-out")
 
 
 def get(
@@ -33,49 +37,43 @@ def get(
     Example:
       gpujob get @last -o out/
     """
+    target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
+    require_writable(target.out)
     several = len(set(jobs)) > 1
-    unfinished: list[int] = []
+    without: list[int] = []
 
     def act(job_id: str) -> dict[str, Any]:
         status = session.store.status(job_id)
-        if status.result is None:
-            unfinished.append(_not_finished(session, status))
-            return {**of_status(status), "files": []}
-        if not status.result.artifacts and status.state != "succeeded":
-            unfinished.append(_without_files(session, status))
-            return {**of_status(status), "files": []}
-        return _fetch(session, status, downloading.folder(out, job_id, several=several), force)
+        reason = _why_nothing(session, status)
+        if reason is not None or status.result is None:
+            without.append(_tell(session, reason))
+            return of_status(status)
+        return of_result(status.result, files=_fetch(session, status.result, target, several))
 
-    return worst([for_each(session, jobs, act), *unfinished])
+    return worst([for_each(session, jobs, act), *without])
 
 
-def _fetch(session: Session, status: Status, folder: Path, force: bool) -> dict[str, Any]:
-    result = status.result
-    assert result is not None
-    paths = downloading.fetch(session, result, folder, force=force)
-    session.out.say(f"{result.id}: {files(result)}, sha256 ok" if paths else f"{result.id} has no files", style="good")
+def _fetch(session: Session, result: Result, target: Target, several: bool) -> list[Path]:
+    paths = collect(session, result, target, several=several) if result.artifacts else []
+    session.out.say(f"{result.id}: {files(result)}, sha256 ok" if paths else f"{result.id} has no files")
     if not session.out.json:
         for path in paths:
             session.out.answer(path)
-    return of_result(result, files=paths)
+    return paths
 
 
-def _not_finished(session: Session, status: Status) -> int:
-    told = Report(
-        "NotFinished",
-        UNFINISHED,
-        f"job {status.id} is {status.state}; it has no files yet",
-        f"`gpujob wait {status.id} -o DIR` waits for it and fetches them.",
-    )
-    print_report(told, json=session.out.json)
-    return UNFINISHED
+def _why_nothing(session: Session, status: Status) -> Report | None:
+    if status.result is None:
+        hint = f"`{session.command(f'wait {status.id} -o DIR')}` waits for it and fetches them."
+        return Report("NotFinished", UNFINISHED, f"job {status.id} is {status.state} and has no files yet", hint)
+    if status.state != "succeeded" and not status.result.artifacts:
+        return trouble(status.result, session)
+    return None
 
 
-def _without_files(session: Session, status: Status) -> int:
-    result = status.result
-    assert result is not None
-    reason = f": {result.error.message}" if result.error is not None else ""
-    code = END_CODES[status.state]
-    told = Report("JobFailed", code, f"job {status.id} {status.state}{reason}", f"`gpujob show {status.id}` says more.")
-    print_report(told, json=session.out.json)
-    return code
+def _tell(session: Session, reason: Report | None) -> int:
+    if reason is None:
+        return 0
+    session.out.close()
+    print_report(reason, json=session.out.json)
+    return reason.exit_code
