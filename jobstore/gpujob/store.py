@@ -35,6 +35,7 @@ from gpujob.specs import Spec, parse_object
 
 PATIENCE_S = 60.0
 READERS = 8
+LOCAL_BEAT_S = 1.0  # a beat costs nothing where the store is this machine, and progress is fresh
 
 
 class JobStore:
@@ -152,7 +153,7 @@ class JobStore:
     def jobs(self, *, since: float = 0.0, limit: int = 200) -> list[Status]:
         """Active jobs and those submitted since `since` (seconds since 1970), oldest first, `limit` at most."""
         with ThreadPoolExecutor(READERS) as pool:
-            return listing.jobs(self.context, since=since, limit=limit, fetch=lambda read, names: pool.map(read, names))
+            return listing.jobs(self.context, since=since, limit=limit, fetch=pool.map)
 
     def workers(self) -> list[tuple[Presence, float]]:
         """The live workers, each with the age of its presence record in seconds."""
@@ -232,7 +233,8 @@ def open_store(url: str, *, runtime: Runtime = SYSTEM, rng: Random | None = None
         if not url.startswith(("file:", "memory:")):
             config = queue.require(bucket)
         else:
-            config = queue.save(Context(bucket, runtime, chance), QueueConfig(created_at=runtime.now()))
+            local = QueueConfig(created_at=runtime.now(), beat_s=LOCAL_BEAT_S)
+            config = queue.save(Context(bucket, runtime, chance), local)
     if config.etag_style != "quoted":
         bucket = RetryingBucket(open_bucket(url, etag_style=config.etag_style), runtime, chance)
     return JobStore(bucket, config=config, runtime=runtime, rng=chance)
