@@ -25,7 +25,7 @@ MAX_SPEC_BYTES = 256 * 1024
 _KEY = r"[a-z0-9][a-z0-9._-]{0,63}"
 _ID = r"[0-9a-hjkmnp-tv-z]{26}"
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}"
-_SECRET = r"[A-Z_][A-Z0-9_]{0,127}"
+_VARIABLE = r"[A-Z_][A-Z0-9_]{0,127}"
 
 
 def _version(number: int) -> int:
@@ -57,7 +57,7 @@ def _label_name(text: str) -> str:
 
 
 def _secret(text: str) -> str:
-    if not re.fullmatch(_SECRET, text):
+    if not re.fullmatch(_VARIABLE, text):
         raise Refused(
             "a name, not a value", "write the name of an environment variable of the worker, such as HF_TOKEN"
         )
@@ -76,7 +76,7 @@ Version = Annotated[int, AfterValidator(_version), WithJsonSchema({"const": 1})]
 Kind = Annotated[str, AfterValidator(_kind), WithJsonSchema({"type": "string", "pattern": f"^{KIND_PATTERN}$"})]
 Key = Annotated[str, AfterValidator(_idempotency_key), WithJsonSchema({"type": "string", "pattern": f"^{_KEY}$"})]
 LabelName = Annotated[str, AfterValidator(_label_name), WithJsonSchema({"type": "string", "pattern": f"^{_LABEL}$"})]
-Secret = Annotated[str, AfterValidator(_secret), WithJsonSchema({"type": "string", "pattern": f"^{_SECRET}$"})]
+Secret = Annotated[str, AfterValidator(_secret), WithJsonSchema({"type": "string", "pattern": f"^{_VARIABLE}$"})]
 Source = Annotated[str, AfterValidator(_local), WithJsonSchema({"type": "string", "minLength": 1})]
 Lasting = Annotated[Duration, Field(gt=0)]
 
@@ -161,7 +161,7 @@ class Spec(Strict):
         return self._source
 
     def sources(self) -> dict[str, FilePath]:
-        """Where each of the job's files lies on this machine, by name; relative paths start at the spec's own folder."""
+        """Where each file of the job lies on this machine, by name; relative paths start at the spec's folder."""
         folder = FilePath() if self._source.startswith("<") or self._source == "-" else FilePath(self._source).parent
         return {file.name: folder / FilePath(file.source or file.name).expanduser() for file in self.files}
 

@@ -38,7 +38,7 @@ class Input(Strict):
 
     @classmethod
     def check(cls, given: Mapping[str, Any], files: frozenset[str]) -> Iterator[Finding]:
-        """What one field alone cannot show. `given` is as written and may be wrong in any way; `files` are the job's own."""
+        """What one field alone cannot show. `given` may be wrong in any way; `files` are the job's own."""
         yield from ()
 
     def canonical(self) -> dict[str, Any]:

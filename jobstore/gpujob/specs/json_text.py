@@ -109,20 +109,20 @@ def _walk(text: str) -> Iterator[tuple[Path, int, bool]]:
     """Path and offset of each key (True) and value (False) of a text that is known to be JSON."""
     frames: list[_Frame] = []
     for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token in ",:":
+        found = match[0]
+        if found in ",:":
             continue
-        if token in "]}":
+        if found in "]}":
             frames.pop()
             continue
         if frames and frames[-1].is_mapping and frames[-1].key is None:
-            frames[-1].key = json.loads(token)
+            frames[-1].key = json.loads(found)
             yield (*frames[-1].path, frames[-1].key or ""), match.start(), True
             continue
         path = frames[-1].child() if frames else ()
         yield path, match.start(), False
-        if token in "{[":
-            frames.append(_Frame(path, token == "{"))
+        if found in "{[":
+            frames.append(_Frame(path, found == "{"))
 
 
 def _places(text: str, first_line: int) -> Places:

@@ -52,9 +52,9 @@ def parse_specs(
 ) -> list[Spec]:
     """Every spec of a text: JSON, JSON lines, YAML 1.2 or a stream of it.
 
-    `source` is the file's name: it stands in every problem, and files of the specs are relative to it. `known_kinds` are
-    those of installed plug-ins without a model; `allow_unknown_kind` lets any kind through. Raises InvalidSpec with all
-    problems of all specs at once.
+    `source` is the file's name: it stands in every problem, and files of the specs are relative to it. `known_kinds`
+    are those of installed plug-ins without a model; `allow_unknown_kind` lets any kind through. Raises InvalidSpec with
+    all problems of all specs at once.
     """
     documents, problems = read_documents(text, source)
     accepted = _Kinds(frozenset(known_kinds), allow_unknown_kind)

@@ -1,7 +1,7 @@
 """What is wrong with a spec: where, what, and what to write instead.
 
-A `Finding` speaks of a path inside the spec; a `Problem` adds the file, line and column. Invariant: no finding repeats a
-value from under `secrets`.
+A `Finding` speaks of a path inside the spec; a `Problem` adds the file, line and column. Invariant: no finding repeats
+a value from under `secrets`.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ def _branch_rows(model: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def _default(value: object, schema: Mapping[str, Any]) -> str:
-    if value is None or value == () or value == {} or isinstance(value, Strict):
+    if value is None or value in ((), {}) or isinstance(value, Strict):
         return ""
     if isinstance(value, float) and "30s" in schema.get("examples", ()):
         return f"`{format_duration(value, exact=True)}`"

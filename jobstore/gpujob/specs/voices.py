@@ -1,6 +1,6 @@
 """The voices of Kokoro v1.0, what they speak, and mixes such as `af_bella(2)+af_sky(1)`.
 
-Invariant: a voice's first letter decides its language, and a voice or language is accepted only under a name listed here.
+Invariant: a voice's first letter decides its language, and voices and languages have only the names listed here.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ import gpujob.specs
 
 
 def test_importing_specs_loads_no_yaml_no_boto_no_rich():
-    code = "import sys, gpujob.specs.parsing, gpujob.specs.schema; print([name for name in ('ruamel', 'boto3', 'botocore', 'rich', 'typer') if name in sys.modules])"
+    heavy = ("ruamel", "boto3", "botocore", "rich", "typer")
+    code = f"import sys, gpujob.specs.parsing, gpujob.specs.schema; print([n for n in {heavy} if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.strip() == "[]"
 

@@ -49,7 +49,11 @@ def test_a_narration_request_without_steps():
         ),
         (
             {"tool": "imagenGenerate", "payload": {"prompt": "x", "cfg_scale": -1, "size": "9"}, "priority": "urgent"},
-            ["payload.size: not a size in pixels such as \"768x512\"", "payload.cfg_scale: at least 0.0", "priority: one of high, normal, low"],
+            [
+                    'payload.size: not a size in pixels such as "768x512"',
+                    "payload.cfg_scale: at least 0.0",
+                    "priority: one of high, normal, low",
+                ],
         ),
     ],
 )  # fmt: skip

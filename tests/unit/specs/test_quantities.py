@@ -18,8 +18,22 @@ from gpujob.specs.quantities import (
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("30s", 30), ("10m", 600), ("2h", 7200), ("400ms", 0.4), ("1h30m", 5400), ("1.5h", 5400), ("1h 30m", 5400)]
-    + [("90", 90), (90, 90), (0.25, 0.25), ("3d", 259200), (" 5s ", 5), ("0s", 0), ("0.1s", 0.1)],
+    [
+        ("30s", 30),
+        ("10m", 600),
+        ("2h", 7200),
+        ("400ms", 0.4),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("1h 30m", 5400),
+        ("90", 90),
+        (90, 90),
+        (0.25, 0.25),
+        ("3d", 259200),
+        (" 5s ", 5),
+        ("0s", 0),
+        ("0.1s", 0.1),
+    ],
 )
 def test_durations_as_people_write_them(text, seconds):
     assert parse_duration(text) == seconds
@@ -71,8 +85,17 @@ def test_durations_for_people(seconds, text):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("8GB", 8 * 10**9), ("8 gb", 8 * 10**9), ("8G", 8 * 10**9), ("512MiB", 512 * 2**20), ("1.5KiB", 1536)]
-    + [("1000", 1000), (1000, 1000), ("11.9 MB", 11_900_000), ("7 B", 7)],
+    [
+        ("8GB", 8 * 10**9),
+        ("8 gb", 8 * 10**9),
+        ("8G", 8 * 10**9),
+        ("512MiB", 512 * 2**20),
+        ("1.5KiB", 1536),
+        ("1000", 1000),
+        (1000, 1000),
+        ("11.9 MB", 11_900_000),
+        ("7 B", 7),
+    ],
 )
 def test_sizes_as_people_write_them(text, size):
     assert parse_size(text) == size

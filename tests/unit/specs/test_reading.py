@@ -1,4 +1,4 @@
-"""Text becomes documents: JSON, JSON lines, YAML 1.2 and streams, each with its places; hostile text is refused fast."""
+"""Text becomes documents: JSON, JSON lines, YAML 1.2 and streams, each with its places; bombs are refused."""
 
 from __future__ import annotations
 
@@ -64,15 +64,22 @@ def test_an_error_on_line_3_of_json_lines_is_told_there_beside_all_others():
 
 
 def test_all_problems_of_all_documents_come_at_once():
-    text = "kind: tts.narrate\ninput:\n  speed: 9\n  voise: x\n  steps:\n  - {id: a, narration: ''}\n  - {id: a, narration: x}\n"
+    text = "kind: tts.narrate\ninput:\n  speed: 9\n  voise: x\n  steps:\n"
+    text += "  - {id: a, narration: ''}\n  - {id: a, narration: x}\n"
     assert problems(f"{text}secrets: [a=b]\npriority: hihg\n---\nkind: echo\ninput: {{}}\nttl: 5x\n") == [
         "s.yaml:3:10: input.speed: at most 2.0",
         's.yaml:4:3: input.voise: unknown field, did you mean "voice"?',
         "s.yaml:6:24: input.steps[0].narration: empty",
         "s.yaml:7:10: input.steps[1].id: duplicate of steps[0], every step needs an id of its own",
-        "s.yaml:8:11: secrets[0]: a name, not a value, write the name of an environment variable of the worker, such as HF_TOKEN",
+        (
+            "s.yaml:8:11: secrets[0]: a name, not a value, "
+            "write the name of an environment variable of the worker, such as HF_TOKEN"
+        ),
         's.yaml:9:11: priority: one of high, normal, low, did you mean "high"?',
-        "s.yaml:13:6: ttl: '5x' is not a duration, write it like 30s, 10m, 2h, 400ms or 1h30m; a bare number is seconds",
+        (
+            "s.yaml:13:6: ttl: '5x' is not a duration, "
+            "write it like 30s, 10m, 2h, 400ms or 1h30m; a bare number is seconds"
+        ),
     ]
 
 

@@ -65,8 +65,10 @@ def test_the_first_letter_is_the_language():
         ("en", "bf_emma", "en-gb"),
         ("en", "af_sky", "en-us"),
         ("zh", None, "cmn"),
-    ]
-    + [("pt-BR", None, "pt-br"), ("fr", None, "fr-fr"), ("b", None, "en-gb")],
+        ("pt-BR", None, "pt-br"),
+        ("fr", None, "fr-fr"),
+        ("b", None, "en-gb"),
+    ],
 )
 def test_a_language_has_several_spellings(written, voice, language):
     assert parse_language(written, voice) == language

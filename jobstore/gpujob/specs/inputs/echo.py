@@ -39,9 +39,7 @@ class Echo(Input):
     def check(cls, given: Mapping[str, Any], files: frozenset[str]) -> Iterator[Finding]:
         """Artifacts' names are distinct; `fail_attempts` needs `fail`."""
         names = [
-            (path + ("name",), row["name"])
-            for path, row in rows(given, "artifacts")
-            if isinstance(row.get("name"), str)
+            ((*path, "name"), row["name"]) for path, row in rows(given, "artifacts") if isinstance(row.get("name"), str)
         ]
         yield from clashes(names)
         if "fail_attempts" in given and "fail" not in given:

@@ -18,7 +18,7 @@ from gpujob.specs.problems import Finding, Path
 _OLD_MODEL = "runwayml/stable-diffusion-v1-5"
 _MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 _HUB_NAME = r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?"
-_SIDE = r"\s*(\d{1,6})\s*[xX×]\s*(\d{1,6})\s*"
+_SIDE = r"\s*(\d{1,6})\s*[xX\u00d7]\s*(\d{1,6})\s*"
 
 
 def clamp_side(pixels: int) -> int:
