@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 import wave
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,22 @@ from gpujob import models
 from gpujob.errors import JobCancelled, JobFailed
 from gpujob_worker.executors.narrate import NarrateExecutor
 from tests.acceptance import ears
-from tests.sizing import require_or_skip
+from tests.sizing import pick, require_or_skip
 from tests.unit.speech.fakes import FakeCache, FakeJob, narration_input
 
 TEXTS = (
     "Welcome to this tutorial. In the next two minutes we build a small web service.",
     "First, let's create a file called app dot py, and open it in the editor.",
     "Now run it. The server answers on port 8000, and that's all there is to it.",
+)
+GREETINGS = (
+    ("ff_siwis", "Bonjour à tous."),
+    ("jf_alpha", "こんにちは。"),
+    ("ef_dora", "Hola, buenos días."),
+    ("hf_alpha", "नमस्ते दुनिया।"),
+    ("if_sara", "Buongiorno a tutti."),
+    ("pf_dora", "Bom dia."),
+    ("zf_xiaobei", "你好。"),
 )
 SHORT = "We build a small web service today."
 RATE = 24_000
@@ -32,7 +40,7 @@ def _need_ears() -> None:
 
 
 @pytest.fixture(scope="module")
-def executor() -> Iterator[NarrateExecutor]:
+def executor() -> NarrateExecutor:
     executor = NarrateExecutor(offline=True)
     readiness = executor.readiness()
     require_or_skip("kokoro", f"{readiness.reason}; {readiness.hint}", there=readiness.ready)
@@ -158,13 +166,7 @@ def test_other_voices_mixes_and_speeds_are_understood(
     assert ears.share_heard(SHORT, transcript) >= share, transcript
 
 
-@pytest.mark.parametrize(
-    ("voice", "text"),
-    [
-        ("ef_dora", "Hola, buenos días."), ("ff_siwis", "Bonjour à tous."), ("hf_alpha", "नमस्ते दुनिया।"),
-        ("if_sara", "Buongiorno a tutti."), ("jf_alpha", "こんにちは。"), ("pf_dora", "Bom dia."), ("zf_xiaobei", "你好。"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("voice", "text"), pick(GREETINGS[:2], GREETINGS))
 def test_every_language_speaks(executor: NarrateExecutor, tmp_path: Path, voice: str, text: str) -> None:
     job = FakeJob(tmp_path, narration_input(text, voice=voice))
     output = executor.run(job).output

@@ -108,7 +108,7 @@ def test_a_wrong_part_is_thrown_away_and_fetched_anew(files: Files, tmp_path: Pa
 @pytest.mark.parametrize("wrong", [WEIGHTS[:-1] + b"!", WEIGHTS[:-7], WEIGHTS + b"more"])
 def test_wrong_bytes_are_never_installed(files: Files, tmp_path: Path, wrong: bytes) -> None:
     files.add("/w.onnx", wrong)
-    with pytest.raises(Configuration, match="cannot get w.onnx"):
+    with pytest.raises(Configuration, match=r"cannot get w\.onnx"):
         models.ensure_model(model_at(files.base), root=tmp_path)
     assert not (tmp_path / "tiny" / "w.onnx").exists()
     files.add("/w.onnx", WEIGHTS)

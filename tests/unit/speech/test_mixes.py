@@ -1,4 +1,5 @@
 """Voice arrays and PCM: needs numpy, not the model."""
+# ruff: noqa: E402 - numpy is looked for before what needs it
 
 from __future__ import annotations
 

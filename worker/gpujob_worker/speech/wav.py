@@ -27,6 +27,8 @@ class NotOurWav(ValueError):
 
 
 def silence(samples: int) -> bytes:
+    """That many samples of nothing."""
+    """So many samples of nothing."""
     return bytes(samples * SAMPLE_BYTES)
 
 
