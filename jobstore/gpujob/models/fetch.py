@@ -123,8 +123,8 @@ def _open(url: str, offset: int, timeout_s: float) -> http.client.HTTPResponse:
     if offset:
         headers["Range"] = f"bytes={offset}-"
     try:
-        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the scheme was checked above
-        response = urllib.request.urlopen(request, timeout=timeout_s)  # noqa: S310
+        request = urllib.request.Request(url, headers=headers)
+        response = urllib.request.urlopen(request, timeout=timeout_s)
     except urllib.error.HTTPError:
         raise
     except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
