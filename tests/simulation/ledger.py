@@ -114,11 +114,13 @@ class Ledger:
     def _wrote_lease(self, job_id: str, lease: Lease) -> None:
         facts = self.facts(job_id)
         facts.lease = lease
+        fresh = (lease.epoch, lease.nonce) not in facts.owned
         facts.owned.add((lease.epoch, lease.nonce))
         if facts.removed:
             return
         if facts.result is not None:
-            facts.late.add(lease.nonce)
+            if fresh:
+                facts.late.add(lease.nonce)
             return
         now = (lease.epoch, lease.attempt, lease.failures, lease.losses, lease.releases)
         if any(new < old for new, old in zip(now, facts.peak, strict=True)):

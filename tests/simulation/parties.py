@@ -70,7 +70,7 @@ class SimExecutor:
         script = self._script_for(job.id, job.attempt)
         for number, step in enumerate(script.steps):
             try:
-                self._step(job, step, number)
+                self._step(job, step, number, script.steps[:number].count("u"))
             except JobStopped:
                 if not script.stubborn:
                     raise
@@ -78,9 +78,9 @@ class SimExecutor:
             raise JobFailed("as told", retryable=script.end == "fail")
         return Outcome({"attempt": job.attempt})
 
-    def _step(self, job: JobContext, step: str, number: int) -> None:
+    def _step(self, job: JobContext, step: str, number: int, files: int) -> None:
         if step == "u":
-            job.artifact(f"{number}.txt", small_file(), media_type="text/plain")
+            job.artifact(f"{files}.txt", small_file(), media_type="text/plain")
         elif step == "p":
             job.progress(number, 3)
         elif step == "s":

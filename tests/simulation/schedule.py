@@ -159,7 +159,7 @@ def _submitters(cast: Cast, profile: Profile, rng: Random) -> list[str]:
 
 
 def _script(profile: Profile, rng: Random) -> Script:
-    kinds = "ppll" if profile.long_runs else "pusl"
+    kinds = "pplu" if profile.long_runs else "pusl"
     steps = "".join(rng.choice(kinds) for _ in range(rng.randint(3, 6) if profile.long_runs else rng.randint(0, 3)))
     end = "ok"
     if rng.random() < profile.fails:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gpujob.store as store_module
 import gpujob_worker.attempt as attempt_module
+from gpujob.buckets.base import Bucket
 from gpujob.records import Record
 
 MOST = 20_000
@@ -43,6 +45,11 @@ class _NoDisk:
         return None
 
 
+def _the_same(bucket: Bucket) -> Bucket:
+    """What `separate_connection` says of any bucket of this process, without a look at its type."""
+    return bucket
+
+
 @contextmanager
 def fast() -> Iterator[None]:
     """Runs schedules fast inside the block."""
@@ -57,6 +64,8 @@ def fast() -> Iterator[None]:
             found = decoded[cls, body] = honest(cls, body, **more)
         return found
 
+    separate = store_module.separate_connection
+    store_module.separate_connection = _the_same
     thresholds = gc.get_threshold()
     level = logging.root.manager.disable
     before = {name: getattr(attempt_module, name) for name in ("tempfile", "shutil", "Path")}
@@ -68,6 +77,7 @@ def fast() -> Iterator[None]:
     try:
         yield
     finally:
+        store_module.separate_connection = separate
         gc.set_threshold(*thresholds)
         del Record.model_validate_json
         for name, value in before.items():

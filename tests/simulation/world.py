@@ -37,9 +37,10 @@ class Party:
 class Task:
     """A greenlet of a party. `verb` is the request that it is about to send, empty while it waits for something else."""
 
-    __slots__ = ("ended", "fate", "greenlet", "joiners", "key", "name", "order", "parked_s", "party", "run", "verb", "wake")
+    __slots__ = ("ended", "fate", "greenlet", "joiners", "key", "name", "order", "parked_s", "party", "run", "verb", "wake", "world")
 
-    def __init__(self, party: Party, name: str, order: int) -> None:
+    def __init__(self, world: World, party: Party, name: str, order: int) -> None:
+        self.world = world
         self.party = party
         self.name = name
         self.order = order
@@ -54,12 +55,10 @@ class Task:
         self.run = ""  # the nonce of the attempt that it executes
 
     def join(self, timeout_s: float | None = None) -> None:
-        self.party_world.join(self, timeout_s)
+        self.world.join(self, timeout_s)
 
     def is_alive(self) -> bool:
         return not self.ended
-
-    party_world: World  # set on a subclass by each world, so that a task needs no reference of its own
 
 
 @dataclass(eq=False)
@@ -88,7 +87,6 @@ class World:
         self._hub = getcurrent()
         self._timers: list[tuple[float, int, int, Task]] = []
         self._order = 0
-        self._task_class = type("Task", (Task,), {"__slots__": (), "party_world": self})
 
     # -- called by the tasks
 
@@ -126,7 +124,7 @@ class World:
     def spawn(self, party: Party, name: str, target: Callable[[], Any]) -> Task:
         """Starts a task of a party; it goes on when the policy says so."""
         self._order += 1
-        task: Task = self._task_class(party, name, self._order)
+        task = Task(self, party, name, self._order)
         task.greenlet = greenlet(lambda: self._live(task, target), self._hub)
         if self.current is None and self.quiet:
             task.ended = True  # nothing takes time in the quiet end, so nothing has to beat
