@@ -6,11 +6,14 @@ Invariant: a `FileName` is a relative POSIX path that stays inside its folder on
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+from gpujob import keys
+from gpujob.errors import UnsafeName
 from gpujob.specs.nearest import Refused
 from gpujob.specs.problems import Finding, Path
 from gpujob.specs.quantities import parse_duration, parse_size
@@ -81,7 +84,10 @@ def file_name(text: str) -> str:
         raise Refused("characters: a relative path with / between its parts, without \\, : or control characters")
     if text.startswith("/") or any(part in ("", ".", "..") or len(part.encode()) > 200 for part in parts):
         raise Refused("a relative path that stays inside its folder")
-    return text
+    try:
+        return keys.artifact_name(text)
+    except UnsafeName as error:
+        raise Refused("characters: a relative path of printable characters") from error
 
 
 _DURATION_SCHEMA = {
@@ -116,11 +122,11 @@ def clashes(names: list[tuple[Path, str]]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     folders: dict[str, str] = {}
     for path, name in names:
-        folded = name.casefold()
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
         parents = ["/".join(folded.split("/")[:depth]) for depth in range(1, folded.count("/") + 1)]
         if folded in seen:
             yield Finding(
-                path, "duplicate" if seen[folded] == name else f'duplicate of "{seen[folded]}" but for its case'
+                path, "duplicate" if seen[folded] == name else f'duplicate of "{seen[folded]}" but for its spelling'
             )
         elif folded in folders or any(parent in seen for parent in parents):
             yield Finding(path, "one name is a folder of another")

@@ -77,7 +77,7 @@ def format_duration(seconds: float, *, exact: bool = False) -> str:
 
 
 def parse_size(text: str | int) -> int:
-    """Bytes: `8GB` is 8,000,000,000, `8GiB` is 8,589,934,592. Raises `Refused` (a ValueError) with the accepted forms."""
+    """Bytes: `8GB` is 8,000,000,000, `8GiB` is 8,589,934,592. Raises `Refused` (a ValueError) with the forms."""
     size = _bytes_of(text)
     if not 0 <= size <= MAX_SIZE_BYTES:
         raise Refused("a size is at least 0 and at most 1 EiB")

@@ -9,13 +9,14 @@ import re
 
 from pydantic import BaseModel
 
+from gpujob import keys
 from gpujob.specs.inputs.chat import Chat
 from gpujob.specs.inputs.echo import Echo
 from gpujob.specs.inputs.image import Image
 from gpujob.specs.inputs.narrate import Narration
 from gpujob.specs.inputs.video import Video
 
-KIND_PATTERN = r"[a-z0-9]+([._-][a-z0-9]+)*"
+KIND_PATTERN = keys.KIND
 
 _MODELS: dict[str, type[BaseModel]] = {
     "tts.narrate": Narration,

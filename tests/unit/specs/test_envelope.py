@@ -38,7 +38,7 @@ ECHO = {"kind": "echo", "input": {}}
         ({"secrets": "HF_TOKEN"}, "secrets: must be a list, not text"),
         ({"secrets": [5]}, "secrets[0]: must be text, not a number"),
         ({"prioritty": "high"}, 'prioritty: unknown field, did you mean "priority"?'),
-        ({"files": [{"name": "a"}, {"name": "A"}]}, 'files[1].name: duplicate of "a" but for its case'),
+        ({"files": [{"name": "a"}, {"name": "A"}]}, 'files[1].name: duplicate of "a" but for its spelling'),
         ({"files": [{"name": "a"}, {"name": "a/b"}]}, "files[1].name: one name is a folder of another"),
         (
             {"files": [{"name": "a", "source": "https://x/y"}]},
@@ -52,7 +52,7 @@ def test_what_is_wrong_is_told_once_with_its_path(fields, sentence):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "/a", "../a", "a/../b", "a//b", "a/", ".", "a\\b", "c:x", "a\nb", "x" * 201, "a\x00"]
+    "name", ["", "/a", "../a", "a/../b", "a//b", "a/", ".", "a\\b", "c:x", "a\nb", "x" * 201, "a\x00", "a\u200e"]
 )
 def test_a_file_s_name_stays_in_its_folder(name):
     (said,) = told({**ECHO, "files": [{"name": name}]})

@@ -85,6 +85,7 @@ def test_the_model_that_was_taken_down_is_read_as_its_twin():
         (chat(prompt="x", format="yaml"), 'input.format: a JSON Schema, or "json"'),
         (narration(text="x"), "input.text: given beside steps"),
         (narration(steps=[]), "input.steps: at least one"),
+        (narration(steps=[step(narration="...")]), "input.steps[0].narration: has no word to say"),
         (narration(steps="x"), "input.steps: must be a list, not text"),
         (narration(steps=["x"]), "input.steps[0]: must be a mapping, not text"),
         (narration(steps=[step(paus_after=1)]), 'input.steps[0].paus_after: unknown field, did you mean "pause_after"'),
@@ -166,12 +167,12 @@ class Upscale(BaseModel):
 
 
 def test_a_plug_in_brings_its_own_model():
-    register_kind("acme.upscale-2", Upscale)
-    register_kind("acme.upscale-2", Upscale)
-    assert parse_object({"kind": "acme.upscale-2", "input": {}}).input == {"factor": 2}
-    (said,) = told({"kind": "acme.upscale-2", "input": {"factor": "x"}})
+    register_kind("acme.upscale2", Upscale)
+    register_kind("acme.upscale2", Upscale)
+    assert parse_object({"kind": "acme.upscale2", "input": {}}).input == {"factor": 2}
+    (said,) = told({"kind": "acme.upscale2", "input": {"factor": "x"}})
     assert said.startswith("input.factor: ")
-    assert json_schema("acme.upscale-2")["properties"]["input"] == {"$ref": "#/$defs/Upscale"}
+    assert json_schema("acme.upscale2")["properties"]["input"] == {"$ref": "#/$defs/Upscale"}
 
 
 def test_a_kind_has_one_model():

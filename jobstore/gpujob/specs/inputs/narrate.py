@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from gpujob.specs.fields import Duration, Input, Strict, Text
+from gpujob.specs.fields import Duration, Input, Strict
 from gpujob.specs.nearest import Refused
 from gpujob.specs.problems import Finding, Path
 from gpujob.specs.raw import rows
@@ -39,6 +39,12 @@ def _language(text: str) -> str:
     return text
 
 
+def _spoken(text: str) -> str:
+    if not any(letter.isalnum() for letter in text):
+        raise Refused("empty" if not text.strip() else "has no word to say")
+    return text
+
+
 def _step_id(text: str) -> str:
     if not re.fullmatch(_STEP_ID, text):
         raise Refused('characters: 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"')
@@ -51,6 +57,7 @@ Voice = Annotated[str, AfterValidator(_voice), WithJsonSchema(_VOICE_SCHEMA)]
 Language = Annotated[str, AfterValidator(_language), WithJsonSchema({"type": "string", "examples": list(LANGUAGES)})]
 Speed = Annotated[float, Field(ge=0.5, le=2.0)]
 StepId = Annotated[str, AfterValidator(_step_id), WithJsonSchema({"type": "string", "pattern": f"^{_STEP_ID}$"})]
+Spoken = Annotated[str, AfterValidator(_spoken), WithJsonSchema({"type": "string", "pattern": r"\S"})]
 Pause = Annotated[Duration, Field(le=600)]
 
 
@@ -58,7 +65,7 @@ class Step(Strict):
     """One piece of narration: one artifact, `audio/step-<id>.wav`."""
 
     id: StepId = Field(description="Names the step and its file; each id once.")
-    narration: Text = Field(description="What is said.")
+    narration: Spoken = Field(description="What is said.")
     voice: Voice | None = Field(default=None, description="Another voice for this step.")
     speed: Speed | None = Field(default=None, description="Another speed for this step.")
     language: Language | None = Field(default=None, description="Another language for this step.")
