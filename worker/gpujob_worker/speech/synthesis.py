@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ class Speaker:
 
     def __init__(self, model: Path, voices: Path, revision: str, *, threads: int | None = None) -> None:
         self._session = _open_session(model, threads or default_threads())
+        # It warns of every text whose words and phonemes differ in number, as contractions do.
+        logging.getLogger("phonemizer").setLevel(logging.ERROR)
         kokoro_onnx = importlib.import_module("kokoro_onnx")
         self._kokoro: Any = kokoro_onnx.Kokoro.from_session(self._session, str(voices))
         self._book = VoiceBook(voices)
