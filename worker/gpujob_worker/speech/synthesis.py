@@ -33,7 +33,7 @@ class Speaker:
     def __init__(self, model: Path, voices: Path, revision: str, *, threads: int | None = None) -> None:
         self._session = _open_session(model, threads or default_threads())
         # It warns of every text whose words and phonemes differ in number, as contractions do.
-        logging.getLogger("phonemizer").setLevel(logging.ERROR)
+        logging.getLogger("phonemizer").addFilter(_errors_only)
         kokoro_onnx = importlib.import_module("kokoro_onnx")
         self._kokoro: Any = kokoro_onnx.Kokoro.from_session(self._session, str(voices))
         self._book = VoiceBook(voices)
@@ -62,6 +62,10 @@ class Speaker:
         if rate != SAMPLE_RATE:
             raise JobFailed(f"the engine answered with {rate} samples a second, expected {SAMPLE_RATE}")
         return to_pcm16(sound)
+
+
+def _errors_only(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.ERROR
 
 
 def default_threads() -> int:
