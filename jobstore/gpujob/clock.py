@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Protocol
 
 
@@ -26,7 +27,9 @@ class Lock(Protocol):
     """A mutual exclusion lock, used as a context manager; not re-entrant."""
 
     def __enter__(self) -> object: ...
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 class Task(Protocol):
