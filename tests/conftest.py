@@ -6,6 +6,7 @@ Invariant: no test reads the settings, credentials or queues of the person who r
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -23,9 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Takes the person's own settings out of the environment before any test module is imported."""
     for name in [name for name in os.environ if name.startswith(PERSONAL) and name not in KEPT]:
         del os.environ[name]
-    home = Path(tempfile.gettempdir()) / f"gpujob-tests-{os.getuid()}"
-    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
-        os.environ[name] = str(home / name.lower())
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers inherit their parent's
+        home = Path(tempfile.mkdtemp(prefix="gpujob-tests-"))
+        config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+        for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
+            os.environ[name] = str(home / name.lower())
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
 

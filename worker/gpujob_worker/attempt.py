@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gpujob import inputs
-from gpujob.cache import BucketStepCache
+from gpujob.cache import BucketStepCache, Mode
 from gpujob.decisions import may_retry
 from gpujob.errors import (
     BucketError,
@@ -104,7 +104,7 @@ class Attempt:
         held = self.held
         files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
         (workdir / "work").mkdir()
-        mode = str(held.manifest.spec.get("cache") or "auto")
+        mode: Mode = held.manifest.spec.get("cache") or "auto"
         return AttemptContext(
             held,
             workdir=workdir / "work",
@@ -187,7 +187,7 @@ def job_error(error: Exception, attempt: int) -> JobError:
         return JobError(type="timeout", message=error.message, hint="Give it more `timeout`.", attempt=attempt)
     if isinstance(error, JobFailed):
         return JobError(
-            type=error.type,  # type: ignore[arg-type]
+            type=error.type,
             message=error.message[:4000],
             hint=error.hint,
             retryable=error.retryable,
