@@ -17,7 +17,7 @@ from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.removal import SETTLED_S, leftovers
-from gpujob.protocol.status import lease_of, pending_key, result_of
+from gpujob.protocol.status import pending_key, result_of
 from gpujob.records import Lease, Manifest, Result, decode, is_hint
 
 DAY_S = 86400.0
@@ -135,18 +135,19 @@ class Collector:
                 continue
             try:
                 manifest = decode(Manifest, entry.key, found.body)
-                if self._nowhere(manifest.id):
+                if self._nowhere(manifest):
                     self._drop("idempotency keys", [entry])
             except (CorruptRecord, WrongProtocol) as error:
                 self.garbage.unreadable.append(error.message)
 
-    def _nowhere(self, job_id: str) -> bool:
+    def _nowhere(self, manifest: Manifest) -> bool:
         """Whether pending, leased and done, read in the order in which a job moves, are all absent."""
-        return (
-            pending_key(self.ctx, job_id) is None
-            and lease_of(self.ctx, job_id) is None
-            and self.ctx.head(keys.done(job_id)) is None
+        places = (
+            keys.pending(manifest.priority, manifest.id, manifest.kind),
+            keys.leased(manifest.id),
+            keys.done(manifest.id),
         )
+        return all(self.ctx.head(key) is None for key in places)
 
 
 def _job_of(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from gpujob import keys
 from gpujob.buckets.base import Bucket
 from gpujob.decisions import failed_once, hint_for, margin_s, released
-from gpujob.errors import Busy, CorruptRecord, LeaseLost, Unavailable
+from gpujob.errors import Busy, CorruptRecord, LeaseLost, Unavailable, WrongProtocol
 from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context, log
 from gpujob.protocol.writes import create, replace
 from gpujob.records import JobError, Lease, Manifest, Progress, decode
@@ -171,7 +171,7 @@ class HeldLease:
     def _ours(self, body: bytes) -> Lease | None:
         try:
             standing = decode(Lease, keys.leased(self.id), body)
-        except CorruptRecord:
+        except (CorruptRecord, WrongProtocol):
             return None
         return standing if standing.nonce == self.record.nonce else None
 

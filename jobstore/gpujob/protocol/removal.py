@@ -39,10 +39,10 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
     age_s = done.date - done.last_modified
     if age_s < SETTLED_S:
         return Removed("too_young", age_s)
-    if leftovers(ctx, job_id):
+    result = _result(ctx, job_id)
+    if _clean(ctx, job_id, result):
         return Removed("cleaned", age_s)
     files = [entry.key for entry in every_entry(ctx, keys.job_artifacts(job_id))]
-    result = _result(ctx, job_id)
     cleaning.drop(ctx, keys.done(job_id))
     if ctx.head(keys.done(job_id)) is not None:
         return Removed("cleaned", age_s)
@@ -55,13 +55,26 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
 
 def leftovers(ctx: Context, job_id: str) -> bool:
     """Cleans what a finished job left in pending/ and leased/; True where there was something. done/ has been seen."""
-    pending = pending_key(ctx, job_id)
+    return _clean(ctx, job_id, _result(ctx, job_id))
+
+
+def _clean(ctx: Context, job_id: str, result: Result | None) -> bool:
+    pending = _standing_pending(ctx, job_id, result)
     lease = ctx.head(keys.leased(job_id))
     if pending is not None:
         cleaning.drop(ctx, pending)
     if lease is not None:
         cleaning.drop(ctx, keys.leased(job_id))
     return pending is not None or lease is not None
+
+
+def _standing_pending(ctx: Context, job_id: str, result: Result | None) -> str | None:
+    """The job's pending key, if the object is there. Asked of the object: a listing may be stale, and done/ rests on it."""
+    manifest = result.manifest if result is not None else None
+    if manifest is None:
+        return pending_key(ctx, job_id)  # a result by fsck names no manifest: only a listing can tell
+    key = keys.pending(manifest.priority, job_id, manifest.kind)
+    return key if ctx.head(key) is not None else None
 
 
 def _result(ctx: Context, job_id: str) -> Result | None:

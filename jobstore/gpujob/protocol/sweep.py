@@ -13,6 +13,7 @@ from gpujob.buckets.base import Bucket, Entry
 from gpujob.protocol import cleaning
 from gpujob.protocol.claim import Claimer, Skipped
 from gpujob.protocol.context import Context
+from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.removal import SETTLED_S, leftovers
 from gpujob.records import Manifest
 
@@ -76,6 +77,9 @@ class Sweeper:
 
     def _note(self, entry: Entry, got: object) -> bool:
         self._left -= 1
+        if isinstance(got, HeldLease):
+            got.close()  # a sweeper runs nothing: whatever it owns by a whim of the store's clock runs out by itself
+            return False
         if isinstance(got, Skipped) and got.until > 0:
             if len(self._until) > 100_000:
                 self._until.clear()
