@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.errors import InvalidSpec
-from gpujob.specs import Spec, override, parse_duration, parse_spec_bytes, refuse
+from gpujob.specs import Spec, override, parse_spec_bytes, refuse
 
 STDIN = "-"
 
@@ -46,27 +46,6 @@ def changed(spec: Spec, changes: dict[str, Any]) -> Spec:
     else:
         given.pop("labels", None)
     return override(spec, given) if given else spec
-
-
-def parse_labels(pairs: Iterable[str] | None) -> dict[str, str]:
-    """`k=v` flags as a mapping."""
-    found = {}
-    for pair in pairs or ():
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InvalidSpec(f"--label {pair!r} is not NAME=VALUE", hint="Write it like --label project=docs.")
-        found[name] = value
-    return found
-
-
-def duration(flag: str, text: str | None) -> float | None:
-    """The seconds that a flag says; None where it is not given."""
-    if text is None:
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidSpec(f"{flag}: {error}", hint="Write a duration like 30s, 10m or 2h.") from None
 
 
 def require_files(specs: Iterable[Spec]) -> None:

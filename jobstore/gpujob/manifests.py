@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpujob.errors import InvalidSpec
 from gpujob.records import MAX_MANIFEST_BYTES, InputFile, Manifest, QueueConfig, RetryPolicy, sha256_of
-from gpujob.specs import Spec
+
+if TYPE_CHECKING:
+    from gpujob.specs import Spec
 
 
 def queue_defaults(config: QueueConfig) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpujob import artifacts, inputs, manifests, queue
 from gpujob.buckets.base import Bucket
@@ -31,7 +31,9 @@ from gpujob.protocol.submit import Submitted
 from gpujob.protocol.sweep import Sweeper
 from gpujob.protocol.waiting import wait
 from gpujob.records import Manifest, Presence, QueueConfig, Result
-from gpujob.specs import Spec, parse_object
+
+if TYPE_CHECKING:
+    from gpujob.specs import Spec
 
 PATIENCE_S = 60.0
 READERS = 8
@@ -82,7 +84,10 @@ class JobStore:
         Idempotent by `job_id` and by the spec's idempotency key. Raises InvalidSpec, Conflict (the key stands for
         another spec), Unavailable (the hint names the id to look for before submitting again).
         """
-        spec = spec if isinstance(spec, Spec) else parse_object(spec)
+        if isinstance(spec, Mapping):
+            from gpujob.specs import parse_object  # loads a model for every kind: only submitting needs them
+
+            spec = parse_object(spec)
         ctx = self.context
         files = inputs.upload(ctx, spec.files, base_dir=base_dir or Path(), progress=progress)
         manifest = manifests.make(

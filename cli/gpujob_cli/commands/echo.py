@@ -12,8 +12,8 @@ from gpujob.errors import InvalidSpec
 from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import target_of
+from gpujob_cli.flags import duration
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.reading import duration
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
 

@@ -9,7 +9,7 @@ import typer
 from gpujob.protocol.gc import Garbage
 from gpujob.specs.quantities import format_duration, format_size
 from gpujob_cli.consent import agreed
-from gpujob_cli.reading import duration
+from gpujob_cli.flags import duration
 from gpujob_cli.session import Session
 
 

@@ -38,7 +38,7 @@ def logs(
         _follow(session, reader, status)
         return
     else:
-        reader.open(*_latest(status))
+        reader.open(*_latest(reader.ctx, status))
     if not reader.read() and not session.out.json:
         session.out.say(_nothing(status), style="dim")
 
@@ -86,9 +86,11 @@ def _follow(session: Session, reader: _Reader, status: Status) -> None:
     """Reads until the job has ended; a chunk that was there when it ended is still printed."""
     pause_s = FIRST_PAUSE_S
     while True:
-        if reader.open(*_latest(status)):
-            session.out.say(f"-- attempt {_latest(status)[1]} --", style="dim")
         news = reader.read()
+        prefix, attempt = _latest(reader.ctx, status)
+        if reader.open(prefix, attempt):
+            session.out.say(f"-- attempt {attempt} --", style="dim")
+        news += reader.read()
         if status.ended:
             session.out.say(f"{status.id} {status.state}", style="dim")
             return
@@ -97,17 +99,28 @@ def _follow(session: Session, reader: _Reader, status: Status) -> None:
         status = session.store.status(status.id)
 
 
-def _latest(status: Status) -> tuple[str, int]:
-    """The prefix and number of the latest attempt; empty before the first."""
+def _latest(ctx: Context, status: Status) -> tuple[str, int]:
+    """The prefix and number of the latest attempt; empty before the first.
+
+    A job that somebody else than its attempt ended (a cancel, say) has its log under that attempt's prefix.
+    """
     record = status.result or status.lease
     if record is None or not record.attempt:
         return "", 0
-    return keys.attempt_prefix(status.id, record.epoch, record.nonce), record.attempt
+    if status.result is None or status.result.log_chunks:
+        return keys.attempt_prefix(status.id, record.epoch, record.nonce), record.attempt
+    entries = (keys.parse_artifact(entry.key) for entry in every_entry(ctx, keys.job_artifacts(status.id)))
+    logs_ = [where for where in entries if where is not None and where.name.startswith("log/")]
+    if not logs_:
+        return "", 0
+    last = max(logs_, key=lambda where: where.epoch)
+    attempt = next((past.attempt for past in record.history if past.epoch == last.epoch), record.attempt)
+    return keys.attempt_prefix(status.id, last.epoch, last.nonce), attempt
 
 
 def _earlier(ctx: Context, status: Status, attempt: int) -> str:
     """The prefix of an attempt by its number: its epoch is in the job's history."""
-    prefix, latest = _latest(status)
+    prefix, latest = _latest(ctx, status)
     record = status.result or status.lease
     if attempt == latest and prefix:
         return prefix

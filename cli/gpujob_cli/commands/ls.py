@@ -12,7 +12,7 @@ from gpujob import settings
 from gpujob.protocol.status import Status
 from gpujob.states import State
 from gpujob_cli.describing import HEADER, kind_of, row
-from gpujob_cli.reading import duration, parse_labels
+from gpujob_cli.flags import duration, parse_labels
 from gpujob_cli.session import Session
 from gpujob_cli.shapes import of_status
 

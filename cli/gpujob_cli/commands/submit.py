@@ -11,8 +11,9 @@ import typer
 from gpujob.errors import InvalidSpec
 from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
+from gpujob_cli.flags import parse_labels
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.reading import changed, parse_labels, read_specs, require_files
+from gpujob_cli.reading import changed, read_specs, require_files
 from gpujob_cli.sending import send
 from gpujob_cli.serving import Serving
 from gpujob_cli.session import Session

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from gpujob_cli.collecting import target_of
+from gpujob_cli.flags import duration
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.reading import duration
 from gpujob_cli.session import LAST, Session
 
 
