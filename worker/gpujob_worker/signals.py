@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType
 
@@ -35,7 +34,6 @@ class Leaving:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._heard += 1
         if self._heard >= 3:
-            sys.stderr.flush()
             os._exit(AT_ONCE)
         self._runtime.spawn("leaving", self._act)
 
