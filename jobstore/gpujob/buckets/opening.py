@@ -128,7 +128,8 @@ def _not_a_store(url: str) -> Configuration:
     hint = f"Use {FORMS}."
     if url.startswith(("/", "./", "../", "~")):
         hint = f"For a folder write file://{Path(url).expanduser().absolute()}"
-    return Configuration(f"{url!r} is not the URL of a store.", hint=hint)
+    shown = repr(url) if "@" not in url else "What was given"  # it may hold a password
+    return Configuration(f"{shown} is not the URL of a store.", hint=hint)
 
 
 def _open_s3(store: StoreUrl, etag_style: Literal["quoted", "unquoted"], runtime: Runtime) -> S3Bucket:

@@ -129,13 +129,15 @@ def open_s3(
     runtime: Runtime = SYSTEM,
     timeouts: Timeouts | None = None,
     session: boto3.session.Session | None = None,
+    endpoint_url: str | None = None,
     part_bytes: int = s3_transfer.PART_BYTES,
 ) -> S3Bucket:
-    """The bucket `name`, with credentials, region and endpoint from botocore's own chain (or from `session`).
+    """The bucket `name`, with credentials, region and endpoint from botocore's own chain where none are given.
 
     Sends nothing. Raises `Configuration` for settings that cannot work, `UnsafeStore` for Google's endpoint.
     """
-    place = S3Place(S3Clients(runtime, timeouts=timeouts, session=session), name, prefix)
+    clients = S3Clients(runtime, timeouts=timeouts, session=session, endpoint_url=endpoint_url)
+    place = S3Place(clients, name, prefix)
     if is_google(place.endpoint):
         raise refuse_interop(place.url, place.endpoint)
     return S3Bucket(place, etag_style=etag_style, part_bytes=part_bytes)

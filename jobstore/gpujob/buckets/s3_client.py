@@ -42,7 +42,7 @@ class Timeouts:
 class S3Clients:
     """Makes clients as they are needed and keeps them; each has its own connection pool.
 
-    Credentials, region, profile and endpoint are botocore's own chain. `session` is a boto3 session to use instead.
+    Credentials, region, profile and endpoint are botocore's own chain, unless `session` or `endpoint_url` is given.
     """
 
     def __init__(
@@ -51,18 +51,26 @@ class S3Clients:
         *,
         timeouts: Timeouts | None = None,
         session: boto3.session.Session | None = None,
+        endpoint_url: str | None = None,
         clock: StoreClock | None = None,
     ) -> None:
         self.runtime = runtime
         self.timeouts = timeouts or Timeouts()
         self.session = session or boto3.session.Session()
+        self.endpoint_url = endpoint_url
         self.clock = clock or StoreClock()
         self._made: dict[Purpose, S3Client] = {}
         self._lock = runtime.lock()
 
     def fresh(self) -> S3Clients:
         """The same store through connections that nothing else uses."""
-        return S3Clients(self.runtime, timeouts=self.timeouts, session=self.session, clock=self.clock)
+        return S3Clients(
+            self.runtime,
+            timeouts=self.timeouts,
+            session=self.session,
+            endpoint_url=self.endpoint_url,
+            clock=self.clock,
+        )
 
     @property
     def requests(self) -> S3Client:
@@ -87,8 +95,7 @@ class S3Clients:
             return client
 
     def _make(self, purpose: Purpose) -> S3Client:
-        # boto3's type stubs have no overload without a region, so the name is passed as a plain string.
-        client = cast("S3Client", cast(Any, self.session).client("s3", config=self._config(purpose)))
+        client = self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config(purpose))
         events = cast(Any, client.meta.events)  # the stubs think that handlers return nothing
         events.register_first("choose-signer.s3", self.clock.choose_signer)
         if is_tigris(client.meta.endpoint_url):

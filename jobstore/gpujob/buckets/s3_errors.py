@@ -42,8 +42,10 @@ _DENIED: dict[str, tuple[str, str]] = {
 }
 _DENIED_SILENTLY = (
     "an answer to HEAD does not say why",
-    "Check the credentials and the user's policy (`gpujob init` prints one). Without the right to list the bucket, "
-    "AWS answers 403 for an object that is merely missing.",
+    (
+        "Check the credentials and the user's policy (`gpujob init` prints one). Without the right to list the bucket, "
+        "AWS answers 403 for an object that is merely missing."
+    ),
 )
 _NO_CREDENTIALS = (
     boto.NoCredentialsError,
@@ -145,7 +147,7 @@ def _refused(error: ClientError, sent: Sent) -> Configuration:
     if code in REGION_CODES or status in (301, 307):
         return Configuration(
             f"The store refuses {sent}: the bucket is in another region ({status} {code}).",
-            hint="Set AWS_REGION to the bucket's region.",
+            hint="Set AWS_DEFAULT_REGION to the bucket's region.",
         )
     said = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
     return Configuration(f"The store refuses {sent}: {status} {code} {said}".rstrip() + ".")
