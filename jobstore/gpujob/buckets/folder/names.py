@@ -41,7 +41,9 @@ def key_part(name: str) -> str | None:
         part = unquote_to_bytes(bare).decode()
     except UnicodeDecodeError:
         return None
-    return part + slash if part not in ("", ".", "..") and _escaped(part) == bare else None
+    if part in ("", ".", "..") or "\0" in part or _escaped(part) != bare:
+        return None
+    return part + slash
 
 
 def _checked(key: str) -> str:

@@ -29,7 +29,7 @@ def keys_in(disk: Disk, root: str, prefix: str, after: str) -> Iterator[str]:
 def _walk(disk: Disk, folder: str, base: str, prefix: str, after: str) -> Iterator[str]:
     start = prefix[len(base) :]
     low = after[len(base) :] if after.startswith(base) else ""
-    parts = _wanted(_names(disk, folder), start, low)
+    parts = _wanted(_names(disk, folder, base), start, low)
     heapify(parts)  # cheaper than sorting: a page takes only the first of them
     while parts:
         part = heappop(parts)
@@ -63,8 +63,12 @@ def _may_hold(part: str, start: str, low: str) -> bool:
     return part > low and part.startswith(start)
 
 
-def _names(disk: Disk, folder: str) -> list[str]:
+def _names(disk: Disk, folder: str, base: str) -> list[str]:
     try:
         return disk.names(folder)
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        if base:
+            return []  # a file that somebody else put there
+        raise
