@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gpujob import settings as settings_
-from gpujob.errors import Conflict, NotFound
+from gpujob.errors import Conflict, GpujobError, NotFound
 from gpujob_cli.output import Output
 
 if TYPE_CHECKING:
@@ -71,7 +71,12 @@ class Session:
         """The queue, opened."""
         from gpujob.store import open_store
 
-        return open_store(self.url)
+        try:
+            return open_store(self.url)
+        except GpujobError as error:
+            if self.url not in error.message:
+                error.message = f"{self.url}: {error.message}"
+            raise
 
     def use(self, url: str) -> None:
         """Works on another store from here on."""

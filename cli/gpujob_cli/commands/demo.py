@@ -29,7 +29,7 @@ LINES = {
 def demo(
     session: Session,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where everything goes.")] = DEFAULT_OUT,
-    voice: Annotated[str, typer.Option(help="Who speaks.")] = "af_heart",
+    voice: Annotated[str, typer.Option(metavar="NAME", help="Who speaks.")] = "af_heart",
 ) -> int:
     """The tour of the README: real speech through a bucket, in ./demo-out.
 

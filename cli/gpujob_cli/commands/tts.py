@@ -20,9 +20,11 @@ DEFAULT_OUT = Path("gpujob-out")
 def tts(
     session: Session,
     text: Annotated[list[str], typer.Argument(metavar="TEXT", help="What is said, a step each; - is stdin.")],
-    voice: Annotated[str | None, typer.Option(help="A voice, or a mix such as 'af_bella(2)+af_sky(1)'.")] = None,
-    speed: Annotated[float | None, typer.Option(help="0.5 to 2.0.")] = None,
-    language: Annotated[str | None, typer.Option(help="Must suit the voice.")] = None,
+    voice: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A voice, or a mix such as 'af_bella(2)+af_sky(1)'.")
+    ] = None,
+    speed: Annotated[float | None, typer.Option(metavar="NUMBER", help="0.5 to 2.0.")] = None,
+    language: Annotated[str | None, typer.Option(metavar="CODE", help="Must suit the voice.")] = None,
     concat: Annotated[bool, typer.Option("--concat", help="Also join all steps into one file.")] = False,
     subtitles: Annotated[str | None, typer.Option(metavar="srt,vtt", help="Subtitles of the joined audio.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
