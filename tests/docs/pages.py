@@ -1,0 +1,78 @@
+"""The pages as data: fenced blocks with where they stand, inline code, links and headings.
+
+Invariant: what is inside a fenced block is never taken for a link, a heading or inline code.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FENCE = re.compile(r"^```(\w*) *(.*)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, the marks behind it, its text, and the line of its first line."""
+
+    language: str
+    marks: tuple[str, ...]
+    text: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page taken apart; `prose` keeps the line numbers, with empty lines where blocks stood."""
+
+    path: Path
+    blocks: tuple[Block, ...]
+    prose: str
+
+    @property
+    def name(self) -> str:
+        return self.path.relative_to(ROOT).as_posix()
+
+    def runnable(self, language: str) -> list[Block]:
+        return [block for block in self.blocks if block.language == language and "no-run" not in block.marks]
+
+    @property
+    def inline(self) -> list[str]:
+        return re.findall(r"(?<!`)`([^`\n]+)`(?!`)", self.prose)
+
+    @property
+    def links(self) -> list[str]:
+        return re.findall(r"\]\(([^)\s]+)\)", re.sub(r"`[^`\n]*`", "", self.prose))
+
+    @property
+    def anchors(self) -> set[str]:
+        headings = re.findall(r"^#+ +(.+)$", self.prose, re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def every_page() -> list[Page]:
+    """README, the pages beside it, and all of docs/."""
+    beside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md") if (ROOT / name).exists()]
+    return [read(path) for path in [*beside, *sorted((ROOT / "docs").rglob("*.md"))]]
+
+
+def read(path: Path) -> Page:
+    """Takes one page apart."""
+    blocks: list[Block] = []
+    prose: list[str] = []
+    inside: list[str] | None = None
+    language, marks, start = "", "", 0
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        fence = FENCE.match(line)
+        if inside is not None and line == "```":
+            blocks.append(Block(language, tuple(marks.split()), "\n".join(inside), start))
+            inside = None
+        elif inside is not None:
+            inside.append(line)
+        elif fence is not None:
+            language, marks, start, inside = fence[1], fence[2], number + 1, []
+        prose.append("" if inside is not None or line == "```" else line)
+    assert inside is None, f"{path}:{start - 1}: the block is not closed"
+    return Page(path, tuple(blocks), "\n".join(prose))
