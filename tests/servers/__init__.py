@@ -10,10 +10,10 @@ import atexit
 from functools import cache
 
 import pytest
-
 from localstack import servers
 from localstack.programs import HOW, find
 from localstack.servers import Server
+
 from tests.sizing import require_or_skip
 
 NAMES = ("minio", "seaweedfs")
