@@ -15,6 +15,7 @@ import pytest
 
 from gpujob.buckets.folder import FolderBucket
 from gpujob.buckets.folder.steps import Steps
+from gpujob.errors import Busy
 from tests.contract.back_doors import FolderBackDoor
 from tests.contract.stepping import Choose, SteppingDisk, Verb, explained, run_together
 from tests.sizing import pick
@@ -76,7 +77,7 @@ def bursts(*lengths: int) -> Choose:
 @pytest.mark.parametrize("before", [None, b"before"], ids=["absent", "present"])
 @pytest.mark.parametrize("kinds", PAIRS, ids=["-".join(pair) for pair in PAIRS])
 def test_two_verbs_on_one_key(kinds: tuple[str, str], before: bytes | None, tmp_path: Path) -> None:
-    for pair in {kinds, kinds[::-1]}:
+    for pair in [kinds] if kinds[0] == kinds[1] else [kinds, kinds[::-1]]:
         board = Board(tmp_path, pair, before)
         for first in range(longest(board, 0) + 1):
             for second in range(longest(board, 1) + 1):
@@ -97,7 +98,7 @@ def longest(board: Board, number: int) -> int:
 
 
 def test_three_verbs_on_one_key_at_random(tmp_path: Path) -> None:
-    for seed in range(pick(quick=1500, full=30_000)):
+    for seed in range(pick(quick=800, full=30_000)):
         rng = random.Random(seed)
         kinds = tuple(rng.choices(list(KINDS), k=3))
         board = Board(tmp_path, kinds, rng.choice([None, b"before"]))
@@ -134,5 +135,5 @@ def test_these_schedules_find_a_folder_that_is_careless(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fault(monkeypatch)
-    with pytest.raises(AssertionError, match="is no order's outcome"):
+    with pytest.raises((AssertionError, Busy), match="is no order's outcome|was swept before"):
         test_two_verbs_on_one_key(kinds, before, tmp_path)

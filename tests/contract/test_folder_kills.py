@@ -14,7 +14,7 @@ from tests.contract.back_doors import FolderBackDoor
 from tests.contract.victims import Victim
 from tests.sizing import pick
 
-KILLS = pick(quick=200, full=2000)
+KILLS = pick(quick=150, full=2000)
 KEYS = [f"leased/{name}.json" for name in ("a", "b", "deep/c")]
 COUNTER = "leased/counter.json"
 

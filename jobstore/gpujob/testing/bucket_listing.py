@@ -29,6 +29,7 @@ TRICKY = ["a-b", "a-c/d", "a.b", "a/0", "a/b", "a/b.c", "a/b0", "a0", "aa", "b/c
 
 
 def names(bucket: Bucket, prefix: str, after: str = "", limit: int = PAGE) -> list[str]:
+    """The keys of one page."""
     return [entry.key for entry in bucket.list(prefix, after=after, limit=limit).entries]
 
 

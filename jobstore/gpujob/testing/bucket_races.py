@@ -20,6 +20,7 @@ def sealed(text: str) -> bytes:
 
 
 def intact(body: bytes) -> bool:
+    """Whether a body is one that `sealed` made, whole."""
     return hashlib.sha256(body[64:]).hexdigest().encode() == body[:64]
 
 

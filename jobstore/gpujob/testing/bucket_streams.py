@@ -15,6 +15,7 @@ KEY = "artifacts/01jd3k8v9x2m4n6p8q0r2s4t6v/1-0a1b/audio/step-1.wav"
 
 
 def fetched(bucket: Bucket, key: str, offset: int = 0) -> bytes | None:
+    """All bytes of a download."""
     with bucket.download(key, offset=offset) as chunks:
         return None if chunks is None else b"".join(chunks)
 

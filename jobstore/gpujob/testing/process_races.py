@@ -55,26 +55,32 @@ COUNTER = "leased/counter.json"
 
 
 def create_key(number: int) -> str:
+    """The key that all create in this round."""
     return f"done/{number:05d}.json"
 
 
 def replace_key(number: int) -> str:
+    """The key that all replace in this round."""
     return f"leased/{number:05d}.json"
 
 
 def line(number: int, racer: int) -> bytes:
+    """The body that this racer writes in this round."""
     return b"%d of %d" % (racer, number)
 
 
 def create(bucket: Bucket, number: int, racer: int) -> str | None:
+    """One racer's turn in a race of creators."""
     return decided(lambda: bucket.create(create_key(number), line(number, racer)))
 
 
 def replace(old: list[str], bucket: Bucket, number: int, racer: int) -> str | None:
+    """One racer's turn in a race of replacers; `old` are the versions at the start."""
     return decided(lambda: bucket.replace(replace_key(number), line(number, racer), old[number]))
 
 
 def increment(bucket: Bucket, number: int, racer: int) -> str | None:
+    """Adds one to the counter, however often others are quicker."""
     while True:
         found = bucket.get(COUNTER)
         assert found is not None

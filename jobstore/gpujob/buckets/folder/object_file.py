@@ -34,6 +34,7 @@ class OpenObject:
 
 
 def first_line(version: str, last_modified: float) -> bytes:
+    """The line that a new object begins with."""
     return f"gpujob1 {version} {last_modified:017.6f}\n".encode()
 
 
