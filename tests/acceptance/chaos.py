@@ -44,6 +44,8 @@ class Plan:
     beat_s: float = 1.0
     job_s: float = 0.4
     kill_every_s: tuple[float, float] = (1.0, 2.0)
+    first_blow_s: float = 4.0
+    most_blows: int = 1_000_000
     freeze_every: int = 3  # every n-th blow freezes a worker instead of killing it
     freeze_s: float = 4.5
     deadline_s: float = 240.0
@@ -84,7 +86,17 @@ class Fleet:
         while len(self.live) < self.plan.workers:
             self.logs.append(self.folder / f"worker-{len(self.logs)}.log")
             with self.logs[-1].open("wb") as log:
-                command = [sys.executable, "-m", "gpujob_worker", "--store", self.url, "--kinds", "echo", "--id", "chaos"]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "gpujob_worker",
+                    "--store",
+                    self.url,
+                    "--kinds",
+                    "echo",
+                    "--id",
+                    "chaos",
+                ]
                 self.live.append(subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd=self.folder))
 
     def kill_one(self, rng: random.Random) -> None:
@@ -172,18 +184,16 @@ def _spec(number: int, plan: Plan, rng: random.Random) -> dict[str, object]:
     return spec
 
 
-def _torment(
-    store: JobStore, plan: Plan, fleet: Fleet, report: Report, rng: random.Random, started: float
-) -> None:
+def _torment(store: JobStore, plan: Plan, fleet: Fleet, report: Report, rng: random.Random, started: float) -> None:
     witness = Witness(store.context)
-    next_blow = time.monotonic() + plan.kill_every_s[1] * 2
+    next_blow = time.monotonic() + plan.first_blow_s
     blows = 0
     while witness.look() < plan.jobs:
         now = time.monotonic()
         assert now - started < plan.deadline_s, f"{len(witness.seen)} of {plan.jobs} jobs after {plan.deadline_s} s"
         fleet.thaw(now)
         fleet.fill()
-        if now >= next_blow:
+        if now >= next_blow and blows < plan.most_blows:
             blows += 1
             if blows % plan.freeze_every == 0:
                 fleet.freeze_one(rng, now)
@@ -196,9 +206,7 @@ def _torment(
     witness.look()
 
 
-def _verify(
-    store: JobStore, ids: list[str], events: list[tuple[str, str]], report: Report, out: Path
-) -> None:
+def _verify(store: JobStore, ids: list[str], events: list[tuple[str, str]], report: Report, out: Path) -> None:
     report.events = Counter(event for event, _ in events)
     committed = Counter(job_id for event, job_id in events if event in ("succeeded", "failed", "expired"))
     assert max(committed.values(), default=0) <= 1, f"committed twice: {committed.most_common(3)}"
@@ -214,7 +222,9 @@ def _verify(
 
 def _verify_files(store: JobStore, result: Result, number: int, out: Path) -> None:
     own = keys.attempt_prefix(result.id, result.epoch, result.nonce)
-    assert all(artifact.key.startswith(own) for artifact in result.artifacts), f"{result.id} names another attempt's file"
+    assert all(artifact.key.startswith(own) for artifact in result.artifacts), (
+        f"{result.id} names another attempt's file"
+    )
     (path,) = store.download(result, out)
     body = path.read_bytes()
     assert body == artifact_bytes(f"data/{number}.bin", len(body))
