@@ -1,0 +1,66 @@
+"""What a queue costs in requests, and what the requests cost. Pure.
+
+Polling is the bill: an idle worker's listings outnumber everything else. Prices are the vendors' of November 2026 for
+1,000 requests; deletes are free everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gpujob.decisions import margin_s
+from gpujob.protocol.poll import LONGEST_IDLE_S
+from gpujob.records import Presence, QueueConfig
+
+MONTH_S = 30 * 86400.0
+IDLE_SHARE = 0.875  # of the longest pause, on average: its last quarter is drawn
+SWEEP_EVERY_S = 600.0
+SWEEP_LISTS = 3
+
+
+@dataclass(frozen=True)
+class Requests:
+    """How many requests of each billed class."""
+
+    writes: float = 0.0  # PUT and LIST
+    reads: float = 0.0  # GET and HEAD
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Dollars for 1,000 requests of each class, and what is free each month."""
+
+    of: str
+    writes: float
+    reads: float
+    free_writes: float = 0.0
+
+    def of_requests(self, requests: Requests) -> float:
+        """Dollars for these requests in one month."""
+        billed = max(0.0, requests.writes - self.free_writes)
+        return (billed * self.writes + requests.reads * self.reads) / 1000
+
+
+S3 = Prices("AWS S3", 0.005, 0.0004)
+R2 = Prices("Cloudflare R2", 0.0045, 0.00036, free_writes=1_000_000)
+GCS = Prices("Google Cloud Storage", 0.005, 0.0004)
+
+ONE_JOB = Requests(writes=3, reads=3)
+
+
+def idle_worker(config: QueueConfig) -> Requests:
+    """What one worker sends in a month in which there is nothing to do."""
+    pending = MONTH_S / (LONGEST_IDLE_S * IDLE_SHARE)
+    leased = MONTH_S / (config.ttl_s + margin_s(config.ttl_s))
+    presence = MONTH_S / Presence.model_fields["every_s"].default
+    return Requests(writes=pending + leased + presence + SWEEP_LISTS * MONTH_S / SWEEP_EVERY_S)
+
+
+def prices_at(endpoint: str) -> Prices | None:
+    """The price list behind an endpoint; None where requests cost nothing or nobody here knows."""
+    host = urlsplit(endpoint).hostname or ""
+    for suffix, prices in (("amazonaws.com", S3), ("r2.cloudflarestorage.com", R2), ("storage.googleapis.com", GCS)):
+        if host == suffix or host.endswith("." + suffix):
+            return prices
+    return None

@@ -1,0 +1,33 @@
+"""What only S3's own interface knows of a bucket and of this machine's credentials. Asks, and changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+def credentials_from() -> str | None:
+    """Where botocore's chain finds credentials (`env`, `shared-credentials-file`, ...); None where it finds none."""
+    try:
+        found: Any = boto3.session.Session().get_credentials()
+    except BotoCoreError:
+        return None
+    return None if found is None else str(found.method)
+
+
+def keeps_versions(bucket: str) -> bool | None:
+    """Whether the bucket keeps old versions of objects; None where it does not say."""
+    try:
+        client: Any = boto3.session.Session().client("s3")
+        return client.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled"  # type: ignore[no-any-return]
+    except (BotoCoreError, ClientError):
+        return None
+
+
+VERSIONS_KEPT = "the bucket keeps old versions, so every beat of every job stays and is billed"
+VERSIONS_HINT = (
+    "Switch versioning off (aws s3api put-bucket-versioning --versioning-configuration Status=Suspended --bucket NAME), "
+    "or expire old versions with a lifecycle rule."
+)
