@@ -54,7 +54,9 @@ def _store_url(value: object) -> object:
     if not found:
         return Path(value).expanduser().absolute().as_uri()
     if scheme not in SCHEMES:
-        raise ValueError(f"{scheme}:// is no store; s3://bucket/prefix, gs://bucket/prefix, file:///path, memory:// are")
+        raise ValueError(
+            f"{scheme}:// is no store; s3://bucket/prefix, gs://bucket/prefix, file:///path, memory:// are"
+        )
     if scheme in ("s3", "gs") and not rest.strip("/"):
         raise ValueError(f"the bucket is missing: {scheme}://bucket/prefix")
     return value
@@ -72,8 +74,6 @@ class Settings(BaseModel):
     worker_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
     secrets: Words = ()
     """Names of the environment variables that this machine's worker may hand to jobs that ask for them."""
-    models_dir: Path | None = None
-    offline: bool = False
     submitted_by: str | None = Field(None, max_length=200)
     max_pending: int | None = Field(None, ge=1)
     chat_preload: Words = ()
