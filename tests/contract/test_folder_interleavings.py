@@ -17,7 +17,7 @@ from gpujob.buckets.folder import FolderBucket
 from gpujob.buckets.folder.steps import Steps
 from gpujob.errors import Busy
 from tests.contract.back_doors import FolderBackDoor
-from tests.contract.stepping import Choose, SteppingDisk, Verb, explained, run_together
+from tests.contract.stepping import Choose, SteppingDisk, UnsyncedDisk, Verb, explained, run_together
 from tests.sizing import pick
 
 KEY = "leased/5/01jd.json"
@@ -52,7 +52,7 @@ class Board:
         self.verbs = [KINDS[kind](number) for number, kind in enumerate(kinds)]
         self.explained = explained(KEY, before, self.verbs)
         self.back_door = FolderBackDoor(root)
-        self.healthy = FolderBucket(root)
+        self.healthy = FolderBucket(root, disk=UnsyncedDisk())
 
     def play(self, choose: Choose, said: str) -> None:
         self.healthy.delete(KEY)
@@ -135,5 +135,5 @@ def test_these_schedules_find_a_folder_that_is_careless(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fault(monkeypatch)
-    with pytest.raises((AssertionError, Busy), match="is no order's outcome|was swept before"):
+    with pytest.raises((AssertionError, Busy), match=r"is no order's outcome|was swept before"):
         test_two_verbs_on_one_key(kinds, before, tmp_path)

@@ -77,7 +77,7 @@ def test_no_torn_object_is_ever_visible(tmp_path: Path) -> None:
         neighbour.wait_for(10)
         for number in range(1, KILLS + 1):
             victim = Victim(writing(root, number))
-            victim.wait_for(rng.randrange(1, 30))
+            victim.wait_for(rng.randrange(1, 16))
             victim.kill()
             for key in KEYS:
                 body = back_door.raw_get(key)
@@ -100,7 +100,7 @@ def test_no_acknowledged_increment_is_lost(tmp_path: Path) -> None:
     with at_work(*steady):
         for _ in range(KILLS):
             victim = Victim(counting(root))
-            victim.wait_for(rng.randrange(1, 20))
+            victim.wait_for(rng.randrange(1, 10))
             victim.kill()
             killed += victim.acknowledged
     acknowledged = killed + sum(victim.acknowledged for victim in steady)
