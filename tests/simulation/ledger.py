@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gpujob import keys
 from gpujob.decisions import FREE_RELEASES, MAX_LOSSES
-from gpujob.records import Lease, Result, decode
+from gpujob.records import Lease, Result, decode, is_hint
 
 SETTLED_S = 600.0
 
@@ -47,6 +47,7 @@ class Ledger:
         self.jobs: dict[str, Facts] = {}
         self.files: dict[str, tuple[str, str]] = {}  # artifact key -> (writer's nonce, sha256)
         self.removal_is_on = False
+        self.may_return = False  # whether a removed job may be submitted again, by its idempotency key
         self.by_key: dict[str, str] = {}  # idempotency key -> acknowledged id
         self.runs = 0
 
@@ -61,7 +62,7 @@ class Ledger:
     def wrote(self, key: str, body: bytes, now_s: float, new: bool) -> None:
         """An object was put under `key`."""
         if key.startswith("pending/"):
-            self.facts(key[10:36]).pending += new
+            self._wrote_pending(key[10:36], body, new)
         elif key.startswith("leased/"):
             self._wrote_lease(key[7:33], decode(Lease, key, body))
         elif key.startswith("done/"):
@@ -102,14 +103,20 @@ class Ledger:
         """An executor was started."""
         self.runs += 1
         facts = self.facts(job_id)
-        if facts.removed:
-            return
-        if nonce in facts.late:
+        if facts.removed or nonce in facts.late:
             raise Violation(f"{job_id} runs again (attempt {attempt}) after it had ended")
         if facts.runs.setdefault(attempt, nonce) != nonce:
             raise Violation(f"two runs of attempt {attempt} of {job_id}")
 
     # -- checks
+
+    def _wrote_pending(self, job_id: str, body: bytes, new: bool) -> None:
+        facts = self.facts(job_id)
+        if facts.removed:
+            if not self.may_return or is_hint(body):
+                raise Violation(f"{job_id} comes back into pending after its removal")
+            facts = self.jobs[job_id] = Facts()  # its idempotency key outlived it, and was used again
+        facts.pending += new
 
     def _wrote_lease(self, job_id: str, lease: Lease) -> None:
         facts = self.facts(job_id)
@@ -117,7 +124,7 @@ class Ledger:
         fresh = (lease.epoch, lease.nonce) not in facts.owned
         facts.owned.add((lease.epoch, lease.nonce))
         if facts.removed:
-            return
+            raise Violation(f"{job_id} comes back into leased after its removal")
         if facts.result is not None:
             if fresh:
                 facts.late.add(lease.nonce)
@@ -138,7 +145,7 @@ class Ledger:
         facts.result, facts.done_body, facts.done_at_s = result, body, now_s
         facts.commits += 1
         if facts.removed:
-            return
+            raise Violation(f"{job_id} ends again after its removal")
         if result.state != "cancelled" and (result.epoch, result.nonce) not in facts.owned:
             raise Violation(f"{job_id} was ended by {result.epoch}-{result.nonce}, which never owned it")
         self._own_files(job_id, result)
@@ -149,11 +156,13 @@ class Ledger:
             if standing is None:
                 raise Violation(f"the result of {job_id} names {artifact.key}, which is not there")
             if standing != (result.nonce, artifact.sha256):
-                raise Violation(f"the result of {job_id} names {artifact.key}, a file of another attempt ({standing[0]})")
+                raise Violation(
+                    f"the result of {job_id} names {artifact.key}, a file of another attempt ({standing[0]})"
+                )
 
     def _deleted_done(self, job_id: str, now_s: float) -> None:
         facts = self.facts(job_id)
-        if not self.removal_is_on or now_s - facts.done_at_s < SETTLED_S:
+        if not self.removal_is_on or now_s - facts.done_at_s < SETTLED_S - 1:  # a store may count whole seconds
             raise Violation(f"the result of {job_id} was deleted after {now_s - facts.done_at_s:.0f} s")
         facts.removed, facts.result = True, None
 
@@ -173,7 +182,9 @@ class Ledger:
     def at_rest(self) -> bool:
         """Whether every job that was submitted has ended and left nothing behind."""
         return all(
-            not facts.pending and facts.lease is None and (facts.result is not None or facts.removed or not facts.acknowledged)
+            not facts.pending
+            and facts.lease is None
+            and (facts.result is not None or facts.removed or not facts.acknowledged)
             for facts in self.jobs.values()
         )
 

@@ -117,9 +117,15 @@ class RandomPolicy:
     # -- disturbances
 
     def _jump(self) -> None:
-        jumps = BOUNDED_JUMPS_S if self.bounded else JUMPS_S
-        self.world.advance(self.world.now_s + self.rng.choice(jumps))
+        jump_s = self.rng.choice(BOUNDED_JUMPS_S if self.bounded else JUMPS_S)
+        if self.bounded and not self._anything_under_way():
+            jump_s = 400.0
+        self.world.advance(self.world.now_s + jump_s)
         self.world.say("time passes")
+
+    def _anything_under_way(self) -> bool:
+        world = self.world
+        return bool(world.floats) or any(p.frozen for p in world.parties) or any(task.verb for task in world.ready)
 
     def _crash(self) -> None:
         parties = [party for party in self.world.parties if not party.dead]

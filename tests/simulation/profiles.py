@@ -8,7 +8,7 @@ profiles have floats and freezes without a bound.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LATEST_S = 100.0
 
@@ -53,10 +53,9 @@ STALLS = Profile(
     cancel=0.0, stubborn=1.0, long_runs=True, steps=(60, 160), fails=0.1, expiring=0.0, retrying=0.0,
 )  # fmt: skip
 KEYS = Profile("keys", same_key=1.0, faults=0.1, steps=(30, 120))
-REMOVAL = Profile(
-    "removal", workers=(2, 2), removal=True, sweeping=True, steps=(60, 200), disturb=0.10, jump_weight=8, same_key=0.2
-)
+REMOVAL = Profile("removal", workers=(2, 2), removal=True, sweeping=True, steps=(60, 250), disturb=0.12, jump_weight=8)
+RETURN = replace(REMOVAL, name="return", same_key=0.5)
 HOUSE = Profile("house", presence=True, sweeping=True, expiring=0.4, steps=(60, 200))
 
-ALL = (SMALL, CROWD, CALM, STORM, FAILING, STALLS, KEYS, REMOVAL, HOUSE)
+ALL = (SMALL, CROWD, CALM, STORM, FAILING, STALLS, KEYS, REMOVAL, RETURN, HOUSE)
 BY_NAME = {profile.name: profile for profile in ALL}

@@ -5,6 +5,7 @@ Invariant: a schedule is a function of its profile, its seed and the code under 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -101,13 +102,8 @@ def play(stage: Stage, trouble: Callable[[], None], rng: Random) -> Report:
         _quiet_end(stage, rng)
     except Violation as violation:
         report.violation = str(violation)
-    except Exception as error:
-        report.violation = f"{type(error).__name__}: {error}"
-        raise_from = error.__traceback__
-        while raise_from is not None and raise_from.tb_next is not None:
-            raise_from = raise_from.tb_next
-        if raise_from is not None:
-            report.violation += f" (at {raise_from.tb_frame.f_code.co_qualname}, line {raise_from.tb_lineno})"
+    except Exception as error:  # noqa: BLE001  whatever ends a party is a finding
+        report.violation = _finding(error)
     finally:
         world.close()
     report.steps, report.runs = world.steps, stage.ledger.runs
@@ -118,12 +114,22 @@ def play(stage: Stage, trouble: Callable[[], None], rng: Random) -> Report:
     return report
 
 
+def _finding(error: Exception) -> str:
+    """An exception that escaped a party, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" (at {frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{where}"
+
+
 def _perform(stage: Stage, profile: Profile, rng: Random) -> None:
     cast = stage.cast
     ids = _submitters(cast, profile, rng)
     for number in range(rng.randint(*profile.workers)):
         cast.worker(
-            f"w{number}", presence=profile.presence, sweeping=profile.sweeping, skew_s=rng.choice((0.0, -9000.0, 9000.0))
+            f"w{number}",
+            presence=profile.presence,
+            sweeping=profile.sweeping,
+            skew_s=rng.choice((0.0, -9000.0, 9000.0)),
         )
     if rng.random() < profile.cancel:
         cast.canceller("canceller", rng.choice(ids), rng.random() * 40)
@@ -131,6 +137,7 @@ def _perform(stage: Stage, profile: Profile, rng: Random) -> None:
         cast.waiter("waiter", rng.choice(ids), rng.random() * 10)
     if profile.removal:
         stage.ledger.removal_is_on = True
+        stage.ledger.may_return = profile.same_key > 0
         cast.collector("collector", ids)
     policy = RandomPolicy(stage.world, profile, rng, stage.ledger.at_rest)
     steps = rng.randint(*profile.steps)

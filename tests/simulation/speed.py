@@ -9,8 +9,9 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest import mock
 
 import gpujob.store as store_module
 import gpujob_worker.attempt as attempt_module
@@ -56,7 +57,7 @@ def fast() -> Iterator[None]:
     decoded: dict[tuple[type[Record], bytes], Record] = {}
     honest = Record.model_validate_json.__func__  # type: ignore[attr-defined]
 
-    def remembered(cls: type[Record], body: bytes, **more: Any) -> Record:
+    def remembered(cls: type[Record], body: bytes, /, **more: Any) -> Any:
         found = decoded.get((cls, body))
         if found is None:
             if len(decoded) > MOST:
@@ -64,22 +65,21 @@ def fast() -> Iterator[None]:
             found = decoded[cls, body] = honest(cls, body, **more)
         return found
 
-    separate = store_module.separate_connection
-    store_module.separate_connection = _the_same
     thresholds = gc.get_threshold()
     level = logging.root.manager.disable
-    before = {name: getattr(attempt_module, name) for name in ("tempfile", "shutil", "Path")}
     logging.disable(logging.CRITICAL)
-    Record.model_validate_json = classmethod(remembered)  # type: ignore[method-assign, assignment]
-    attempt_module.tempfile = attempt_module.shutil = _NoDisk  # type: ignore[attr-defined]
-    attempt_module.Path = _NoFolder  # type: ignore[attr-defined, misc, assignment]
     gc.set_threshold(20_000, 20, 100)
     try:
-        yield
+        with ExitStack() as stack:
+            for target, name, value in (
+                (Record, "model_validate_json", classmethod(remembered)),
+                (attempt_module, "tempfile", _NoDisk),
+                (attempt_module, "shutil", _NoDisk),
+                (attempt_module, "Path", _NoFolder),
+                (store_module, "separate_connection", _the_same),
+            ):
+                stack.enter_context(mock.patch.object(target, name, value))
+            yield
     finally:
-        store_module.separate_connection = separate
         gc.set_threshold(*thresholds)
-        del Record.model_validate_json
-        for name, value in before.items():
-            setattr(attempt_module, name, value)
         logging.disable(level)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from greenlet import GreenletExit, getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
 
 START_S = 1_750_000_000.0
 
@@ -37,7 +37,9 @@ class Party:
 class Task:
     """A greenlet of a party. `verb` is the request that it is about to send, empty while it waits for something else."""
 
-    __slots__ = ("ended", "fate", "greenlet", "joiners", "key", "name", "order", "parked_s", "party", "run", "verb", "wake", "world")
+    __slots__ = (
+        "ended", "fate", "greenlet", "joiners", "key", "name", "order", "parked_s", "party", "run", "verb", "wake", "world"
+    )  # fmt: skip
 
     def __init__(self, world: World, party: Party, name: str, order: int) -> None:
         self.world = world
