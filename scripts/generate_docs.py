@@ -6,24 +6,24 @@ replaced. Invariant: nothing outside the marks is touched, and the same code giv
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+import typer
 
 from gpujob import settings, states
+from gpujob.errors import GpujobError
 from gpujob.specs import docs_table
-from gpujob_cli import app, errors, menu
+from gpujob_cli import app, errors, lazy, menu
+from gpujob_worker.main import app as worker_program
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "examples" / "specs" / "valid"
-COLUMNS = "100"
+NOT_SHOWN = (*lazy.SHARED, "help")
 
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>.+?) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
 
@@ -50,13 +50,11 @@ EXIT_CODES = {
 SETTINGS = {
     "store": "The queue: `s3://bucket/prefix`, `file:///path` or a folder.",
     "worker_id": "The first part of a worker's id; the host's name if left out.",
-    "secrets": "Environment variables that this machine's worker may hand to jobs.",
-    "models_dir": "The folder of the models.",
-    "offline": "Fetch no models.",
+    "secrets": "Environment variables that this machine's worker may hand to jobs. For executors to come; no effect yet.",
     "submitted_by": "How your jobs are signed; `user@host` if left out.",
     "max_pending": "Refuse to submit above so many waiting jobs.",
-    "chat_preload": "Chat models to load at start.",
-    "image_model": "The image model of jobs that name none.",
+    "chat_preload": "Chat models to load at start. For the chat executor to come; no effect yet.",
+    "image_model": "The image model of jobs that name none. For the image executor to come; no effect yet.",
     "debug": "Print tracebacks.",
 }
 
@@ -105,38 +103,86 @@ def example(name: str) -> str:
 
 
 def commands(_: str) -> str:
-    """Every command's help, in the order of the menu."""
-    parts = (part for title, names in menu.SECTIONS.items() for part in (f"### {title}", *_helps(names)))
+    """Every command, in the order of the menu. Taken from the commands themselves, as their --help is."""
+    parts = (part for title, names in menu.SECTIONS.items() for part in (f"### {title}", *_described(names)))
     return "\n\n".join(parts)
 
 
-def _helps(names: tuple[str, ...]) -> Iterator[str]:
+def every_command() -> dict[str, Any]:
+    """Every command by its words, such as `worker run`; that one is the worker's own."""
+    found: dict[str, Any] = {}
+    for name, entry in menu.COMMANDS.items():
+        for words, inner in _flat(name, entry):
+            own = inner.where == "worker_run:run"
+            found[words] = typer.main.get_command(worker_program) if own else lazy.load(words.split()[-1], inner)
+    return found
+
+
+def _flat(name: str, entry: menu.Entry | dict[str, menu.Entry]) -> list[tuple[str, menu.Entry]]:
+    if isinstance(entry, menu.Entry):
+        return [(name, entry)]
+    return [(f"{name} {word}", inner) for word, inner in entry.items()]
+
+
+def _described(names: tuple[str, ...]) -> Iterator[str]:
+    known = every_command()
     for name in names:
-        entry = menu.COMMANDS[name]
-        for path in [(name, inner) for inner in entry] if isinstance(entry, dict) else [(name,)]:
-            yield f"#### gpujob {' '.join(path)}\n\n```text\n{help_of(*path)}\n```"
+        for words, _ in _flat(name, menu.COMMANDS[name]):
+            yield describe(words, known[words])
 
 
-def help_of(*command: str) -> str:
-    """What `gpujob COMMAND --help` prints on a terminal of fixed width."""
-    printed = io.StringIO()
-    plain = {"COLUMNS": COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
-    with mock.patch.dict(os.environ, plain), mock.patch.object(sys, "argv", ["gpujob"]):
-        with contextlib.redirect_stdout(printed):
-            code = app.run([*command, "--help"])
-    if code != 0:
-        raise RuntimeError(f"gpujob {' '.join(command)} --help ended with {code}")
-    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+def describe(words: str, command: Any) -> str:
+    """One command: how it is called, what it says of itself, its options but for those that all have."""
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option" and param.name not in NOT_SHOWN]
+    called = " ".join(["gpujob", words, *map(_called, arguments), *(["[OPTIONS]"] if options else [])])
+    rows = [f"| `{_called(one)}` | {_cell(one.help)} |" for one in arguments if one.help]
+    rows += [f"| {_names(one)} | {_cell(one.help)} |" for one in options]
+    table = ["\n".join(["| | |", "|---|---|", *rows])] if rows else []
+    return "\n\n".join([f"#### gpujob {words}", f"`{called}`", *_paragraphs(command), *table])
+
+
+def _paragraphs(command: Any) -> Iterator[str]:
+    for paragraph in [*(command.help or "").split("\n\n"), command.epilog or ""]:
+        text = paragraph.strip().removeprefix("\b").strip()
+        if text.startswith("Example:"):
+            lines = text.removeprefix("Example:").strip().splitlines()
+            yield "```sh\n" + "\n".join(line.strip() for line in lines) + "\n```"
+        elif text:
+            yield " ".join(text.split())
+
+
+def _called(argument: Any) -> str:
+    name = (argument.metavar or argument.name.upper()).removesuffix("...")
+    name += "..." if argument.nargs == -1 else ""
+    return name if argument.required else f"[{name}]"
+
+
+def _names(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
+    if option.is_flag:
+        return names
+    kind = {"integer": "N", "float": "NUMBER"}.get(option.type.name, option.name.upper())
+    return f"{names} {_cell(option.metavar or kind)}"
+
+
+def _cell(text: str) -> str:
+    return (text or "").replace("|", "\\|").replace("<", "&lt;")
 
 
 def exit_codes(_: str) -> str:
-    """The codes with what they mean, the errors that end so, and what to do next."""
-    rows = ["| code | meaning | errors | next |", "|---|---|---|---|"]
-    for name, code in sorted(_codes().items(), key=lambda item: item[1]):
-        found = [row for row in errors.TABLE if row.exit_code == code]
-        names = ", ".join(f"`{row.error.__name__}`" for row in found)
-        hints = " ".join(dict.fromkeys(row.hint for row in found if row.hint))
-        rows.append(f"| {code} | {EXIT_CODES[name]} | {names} | {hints} |")
+    """The codes with what they mean."""
+    known = sorted(_codes().items(), key=lambda item: item[1])
+    return "\n".join(["| code | meaning |", "|---|---|", *(f"| {code} | {EXIT_CODES[name]} |" for name, code in known)])
+
+
+def error_table(_: str) -> str:
+    """The errors by name, as `--json` has them: what each means, its exit code, and the next step if it names none."""
+    rows = ["| error | means | code | next |", "|---|---|---|---|"]
+    for row in errors.TABLE:
+        if issubclass(row.error, GpujobError):
+            means = (row.error.__doc__ or "").partition("\n")[0]
+            rows.append(f"| `{row.error.__name__}` | {_cell(means)} | {row.exit_code} | {_cell(row.hint)} |")
     return "\n".join(rows)
 
 
@@ -147,10 +193,9 @@ def _codes() -> dict[str, int]:
 
 def setting_table(_: str) -> str:
     """Each setting in a file and in the environment."""
-    rows = ["| in a file | in the environment | meaning |", "|---|---|---|"]
-    for name in settings.Settings.model_fields:
-        rows.append(f"| `{name}` | `{settings.PREFIX}{name.upper()}` | {SETTINGS[name]} |")
-    return "\n".join(rows)
+    names = settings.Settings.model_fields
+    rows = [f"| `{name}` | `{settings.PREFIX}{name.upper()}` | {SETTINGS[name]} |" for name in names]
+    return "\n".join(["| in a file | in the environment | meaning |", "|---|---|---|", *rows])
 
 
 def old_names(_: str) -> str:
@@ -166,6 +211,7 @@ PARTS: dict[str, Callable[[str], Any]] = {
     "spec": spec_table,
     "example": example,
     "commands": commands,
+    "errors": error_table,
     "exit-codes": exit_codes,
     "settings": setting_table,
     "old-names": old_names,

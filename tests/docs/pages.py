@@ -10,17 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+COMMENT = re.compile(r"<!-- (.+) -->")
 FENCE = re.compile(r"^```(\w*) *(.*)$")
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its language, the marks behind it, its text, and the line of its first line."""
+    """A fenced block: its language, the words behind that, the comment before it, its text, and its first line's number.
+
+    The comment `<!-- runs -->` means that its commands are run, `<!-- file: NAME -->` that it is written to that file.
+    """
 
     language: str
     marks: tuple[str, ...]
+    comment: str
     text: str
     line: int
+
+    @property
+    def file(self) -> str:
+        return self.comment.removeprefix("file: ") if self.comment.startswith("file: ") else ""
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,9 @@ class Page:
     def name(self) -> str:
         return self.path.relative_to(ROOT).as_posix()
 
-    def runnable(self, language: str) -> list[Block]:
-        return [block for block in self.blocks if block.language == language and "no-run" not in block.marks]
+    @property
+    def python(self) -> list[Block]:
+        return [block for block in self.blocks if block.language == "python" and "no-run" not in block.marks]
 
     @property
     def inline(self) -> list[str]:
@@ -63,16 +73,21 @@ def read(path: Path) -> Page:
     blocks: list[Block] = []
     prose: list[str] = []
     inside: list[str] | None = None
-    language, marks, start = "", "", 0
+    language, marks, start, before = "", "", 0, ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         fence = FENCE.match(line)
         if inside is not None and line == "```":
-            blocks.append(Block(language, tuple(marks.split()), "\n".join(inside), start))
-            inside = None
+            comment = COMMENT.fullmatch(before)
+            blocks.append(
+                Block(language, tuple(marks.split()), comment[1] if comment else "", "\n".join(inside), start)
+            )
+            inside, before = None, ""
         elif inside is not None:
             inside.append(line)
         elif fence is not None:
             language, marks, start, inside = fence[1], fence[2], number + 1, []
+        else:
+            before = line if line.strip() else before
         prose.append("" if inside is not None or line == "```" else line)
     assert inside is None, f"{path}:{start - 1}: the block is not closed"
     return Page(path, tuple(blocks), "\n".join(prose))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,9 @@ def test_every_part_is_somewhere() -> None:
 def test_a_stale_part_is_found_and_the_rest_left_alone() -> None:
     stale = "before\n<!-- generated: states -->\nold\n<!-- end -->\nafter\n"
     fresh = GENERATOR.renewed(stale)
-    assert fresh.startswith("before\n<!-- generated: states -->\n```mermaid") and fresh.endswith("<!-- end -->\nafter\n")
+    assert fresh.startswith("before\n<!-- generated: states -->\n```mermaid") and fresh.endswith(
+        "<!-- end -->\nafter\n"
+    )
     assert GENERATOR.renewed(fresh) == fresh
     with pytest.raises(KeyError):
         GENERATOR.renewed("<!-- generated: nonsense -->\n<!-- end -->")
@@ -54,12 +57,16 @@ def test_every_setting_is_explained() -> None:
     assert list(GENERATOR.SETTINGS) == list(Settings.model_fields)
 
 
-def test_the_help_in_the_docs_is_what_the_program_prints() -> None:
+@pytest.mark.parametrize("words", ["submit", "worker run", "models pull"])
+def test_the_docs_say_what_the_help_of_the_program_says(words: str) -> None:
     program = Path(sys.executable).parent / "gpujob"
-    environment = os.environ | {"COLUMNS": GENERATOR.COLUMNS, "NO_COLOR": "1", "TERM": "dumb"}
-    for command in (["submit"], ["worker", "run"]):
-        printed = subprocess.run(
-            [program, *command, "--help"], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        lines = "\n".join(line.rstrip() for line in printed.strip().splitlines())
-        assert GENERATOR.help_of(*command) == lines
+    environment = os.environ | {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
+    printed = subprocess.run(
+        [program, *words.split(), "--help"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    told = set(re.findall(r"--[a-z][a-z-]*", printed))
+    command = GENERATOR.every_command()[words]
+    shown = GENERATOR.describe(words, command)
+    general = {"--store", "--profile", "--json", "--quiet", "--help"}
+    assert told - general == set(re.findall(r"--[a-z][a-z-]*", shown)) - general
+    assert " ".join(command.help.split())[:40] in " ".join(printed.split())
