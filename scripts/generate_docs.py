@@ -160,10 +160,7 @@ def _called(argument: Any) -> str:
 
 def _names(option: Any) -> str:
     names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
-    if option.is_flag:
-        return names
-    kind = {"integer": "N", "float": "NUMBER"}.get(option.type.name, option.name.upper())
-    return f"{names} {_cell(option.metavar or kind)}"
+    return names if option.is_flag else f"{names} {_cell(option.metavar or option.name.upper())}"
 
 
 def _cell(text: str) -> str:

@@ -102,7 +102,12 @@ def commands() -> dict[str, Any]:
 
 @cache
 def every_flag() -> set[str]:
-    flags = {flag for command in commands().values() for param in command.params for flag in param.opts}
+    flags = {
+        flag
+        for command in commands().values()
+        for param in command.params
+        for flag in (*param.opts, *param.secondary_opts)
+    }
     return flags | {"--help", "--version"}
 
 
