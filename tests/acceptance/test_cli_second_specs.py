@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpujob import keys
+from gpujob import keys, models
 from gpujob.records import Presence, decode
 from tests.acceptance.machine import Machine
 
@@ -105,6 +105,16 @@ def test_models_rm_asks_and_forgives_what_is_not_here(machine: Machine) -> None:
     ran = machine.run("models", "rm", "kokoro", "--yes")
     assert ran.code == 0
     assert "was not here" in ran.err
+
+
+def test_models_pull_keeps_what_is_here(machine: Machine) -> None:
+    if not models.is_installed("kokoro"):
+        pytest.skip("the speech model is not on this machine: gpujob models pull kokoro")
+    ran = machine.run(
+        "models", "pull", "kokoro", "--json", env={"XDG_CACHE_HOME": str(models.default_root().parents[1])}
+    )
+    assert ran.code == 0
+    assert [(one["name"], one["fetched"]) for one in ran.json] == [("kokoro", False)]
 
 
 # -- worker
