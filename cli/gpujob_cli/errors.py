@@ -84,6 +84,7 @@ class Report:
     exit_code: int
     message: str
     hint: str = ""
+    label: str = "error: "
     problems: tuple[Any, ...] = ()
 
 
@@ -92,7 +93,9 @@ def explain(error: BaseException) -> Report:
     for row in TABLE:
         if isinstance(error, row.error):
             hint = getattr(error, "hint", None) or row.hint
-            return Report(type(error).__name__, row.exit_code, _sentence(error), hint, getattr(error, "problems", ()))
+            return Report(
+                type(error).__name__, row.exit_code, _sentence(error), hint, problems=getattr(error, "problems", ())
+            )
     if isinstance(error, errors.GpujobError):
         return Report(type(error).__name__, BUG, error.message, error.hint or "")
     where = save_traceback(error)
@@ -121,7 +124,7 @@ def print_report(told: Report, *, json: bool = False, stream: TextIO | None = No
     if json:
         stream.write(json_.dumps({"error": as_json(told)}) + "\n")
         return
-    stream.write(f"error: {clean(told.message, lines=True)}\n")
+    stream.write(f"{told.label}{clean(told.message, lines=True)}\n")
     if told.hint:
         stream.write(f"  {clean(told.hint, lines=True)}\n")
 

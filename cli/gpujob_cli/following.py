@@ -126,8 +126,7 @@ class Follower:
         out.close()
         stays = self._serving.stay() if self._serving is not None else ""
         going = "the jobs go on" if len(self._watch.waiting) > 1 else "the job goes on"
-        self._told(Report("Detached", INTERRUPTED, f"detached; {stays or going}", self._come_back()))
-        return INTERRUPTED
+        return self._told(Report("Detached", INTERRUPTED, f"detached; {stays or going}", self._come_back(), label=""))
 
     def _timed_out(self) -> int:
         after = format_duration(self.wishes.timeout_s or 0.0)

@@ -6,6 +6,7 @@ Invariant: each job is told of once, when it has ended or cannot be read; nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from gpujob import keys
 from gpujob.errors import Busy, CorruptRecord, GpujobError, NotFound, Unavailable, WrongProtocol
@@ -50,6 +51,7 @@ class Watch:
         self._manifests = dict(jobs)
         self.waiting = dict.fromkeys(jobs)
         self._seen: dict[str, Status] = {}
+        self._found: set[str] = set()
         self._workers: list[tuple[Presence, float]] = []
         self._ahead: int | None = None
         self._looked_at_workers_s: float | None = None
@@ -96,6 +98,8 @@ class Watch:
             pause_s = min(10.0, pause_s * 1.5)
 
     def _round(self) -> list[Ended]:
+        if len(self.waiting) > MANY and not self._found:
+            self._found = self._find_all()
         if self._by_listing:
             return [(job_id, self._read(job_id)) for job_id in self._listed_as_done()]
         found = ((job_id, self._look(job_id)) for job_id in list(self.waiting))
@@ -103,8 +107,21 @@ class Watch:
 
     @property
     def _by_listing(self) -> bool:
-        """Whether there are too many to ask for one by one; each was seen once by then, so none is a wrong id."""
-        return len(self.waiting) > MANY and all(job_id in self._seen for job_id in self.waiting)
+        """Whether there are too many to ask for one by one; each was found once by then, so none is a wrong id."""
+        return len(self.waiting) > MANY and all(one in self._found or one in self._seen for one in self.waiting)
+
+    def _find_all(self) -> set[str]:
+        """Those of the jobs that are somewhere, by listings alone."""
+        smallest = min(self.waiting)
+        found = set(self._listed_as_done())
+        leased = every_entry(self._ctx, keys.LEASED, after=keys.leased(smallest)[: -len(".json")])
+        found.update(job_id for entry in leased if (job_id := keys.parse_job(entry.key, keys.LEASED)) is not None)
+        for priority in keys.LEVELS:
+            prefix = keys.pending_prefix(priority)
+            for entry in every_entry(self._ctx, prefix, after=prefix + smallest):
+                if (where := keys.parse_pending(entry.key)) is not None:
+                    found.add(where.id)
+        return found & self.waiting.keys()
 
     def _look(self, job_id: str) -> Result | GpujobError | None:
         try:
@@ -137,17 +154,18 @@ class Watch:
     # -- telling
 
     def _tell(self) -> None:
+        if self._by_listing:
+            with suppress(Unavailable, Busy):  # only for a sentence
+                self._look(next(iter(self.waiting)))
         waiting = [self._seen[job_id] for job_id in self.waiting if job_id in self._seen]
         if not waiting:
             return
         first = next((one for one in waiting if one.state == "queued"), waiting[0])
-        if self._by_listing and self._look(first.id) is None:
-            first = self._seen[first.id]
         self._look_at_workers(first)
         line, reason = line_of(first, self._workers, now=self._ctx.store_now(), ahead=self._ahead, pace=self._pace)
         if len(self._manifests) > 1:
             known = () if self._by_listing else waiting
-            line = line_of_many(len(self._manifests) - len(waiting), len(self._manifests), known, reason)
+            line = line_of_many(len(self._manifests) - len(self.waiting), len(self._manifests), known, reason)
         better = self._on_reason(reason) if self._on_reason is not None else ""
         self._session.out.status(Line(f"{first.state}: {better}") if better else line)
         self._mind_worker_timeout(reason)

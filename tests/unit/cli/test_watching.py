@@ -110,14 +110,17 @@ def test_many_jobs_cost_one_listing_a_look(session: MemorySession) -> None:
     watching = watch(session, *ids)
     before = session.bucket.snapshot()
     looks = []
+    bills = []
 
     def hear(seconds: float) -> None:
         looks.append(session.bucket.since(before))
+        bills.append(session.bucket.billed(before))
         if len(looks) == 3:
             session.work(len(ids))
 
     session.clock.on_sleep = hear
     assert set(states(list(watching.ends())).values()) == {"succeeded"}
+    assert bills[0].total() < len(ids)  # finding them all is a few listings, too
     quiet = looks[2] - looks[1]
     assert quiet["list", "done"] == 1
     assert quiet["get", "done"] + quiet["get", "leased"] <= 4  # one job is looked at, for its reason
