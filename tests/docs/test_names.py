@@ -16,6 +16,7 @@ import pytest
 from gpujob.settings import NOT_YET, OLD_NAMES, Settings
 from tests.docs.pages import ROOT, Page, every_page, read
 from tests.docs.test_generated import GENERATOR
+from tests.simulation.variants import VARIANTS
 
 PAGES = every_page()
 SHELLS = ("sh", "console", "bash")
@@ -123,6 +124,12 @@ def test_variables_that_are_named_exist(page: Page) -> None:
     known = {f"GPUJOB_{name.upper()}" for name in Settings.model_fields} | set(OLD_NAMES) | set(NOT_YET) | OUTSIDE
     for name in re.findall(r"\bGPUJOB_[A-Z_]+\b", page.path.read_text(encoding="utf-8")):
         assert name in known, f"{page.name}: there is no setting {name}"
+
+
+def test_every_way_to_break_the_protocol_is_listed() -> None:
+    page = read(ROOT / "docs" / "protocol.md")
+    listed = re.findall(r"^\| `([a-z-]+)` \|", page.prose, re.MULTILINE)
+    assert listed == list(VARIANTS)
 
 
 def test_every_sentence_in_troubleshooting_is_one_that_the_program_says() -> None:
