@@ -31,17 +31,18 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--extra", action="append", default=[], help="an extra of gpujob, such as tts")
     parser.add_argument("--group", action="append", default=[], help="a dependency group of pyproject.toml")
+    parser.add_argument("--about", default="", help="how much there is to fetch, for the line that is printed")
     parser.add_argument("--copy", action="store_true", help="install a copy of gpujob, as a user would")
     wanted = parser.parse_args()
     try:
-        refresh(wanted.folder.resolve(), wanted.extra, wanted.group, copy=wanted.copy)
+        refresh(wanted.folder.resolve(), wanted.extra, wanted.group, copy=wanted.copy, about=wanted.about)
     except subprocess.CalledProcessError as error:
         print(f"\n{wanted.folder} could not be made: pip ended with {error.returncode}; its own words are above.")
         return 1
     return 0
 
 
-def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool) -> None:
+def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool, about: str = "") -> None:
     """Brings `folder` to the asked state; does nothing when its stamp says that it is there already."""
     needs = {
         "python": list(sys.version_info[:2]),
@@ -57,7 +58,7 @@ def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool) -
         say(f"refreshing the copy of gpujob in {folder.name}")
         install(folder, "--no-deps", "--force-reinstall", str(ROOT))
     else:
-        say(f"making {folder.name} with {sys.executable} (about a minute; packages come from PyPI)")
+        say(f"making {folder.name} with {sys.executable} ({about or 'packages'} from PyPI; one to three minutes)")
         make(folder)
         requirement = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
         options = [f"--group={ROOT / 'pyproject.toml'}:{group}" for group in groups]
