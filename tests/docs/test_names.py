@@ -74,7 +74,7 @@ def found(dotted: str) -> bool:
 def test_commands_and_flags_that_are_named_exist(page: Page) -> None:
     lines = [line for block in page.blocks if block.language in SHELLS for line in block.text.splitlines()]
     for text in [*page.inline, *lines]:
-        for words in re.findall(r"(?:^|[\s|(])gpujob((?: [^|;&)#\n]+)?)", text):
+        for words in re.findall(r"(?:^!?|[|(] *|exec |xargs )gpujob((?: [^|;&)#\n]+)?)", text):
             problem = wrong_with(words.split())
             assert not problem, f"{page.name}: `{text}`: {problem}"
         if text.startswith("--") and text.split("=")[0].split()[0] not in every_flag():
