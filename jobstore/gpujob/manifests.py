@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gpujob.errors import InvalidSpec
@@ -35,22 +34,6 @@ def make(
 ) -> Manifest:
     """The manifest of `spec`. Its `spec_sha256` covers the spec and the content of its files, not the key or the id."""
     canonical = spec.canonical(queue_defaults(config))
-    return from_canonical(
-        canonical, job_id=job_id, nonce=nonce, now=now, files=files, submitted_by=submitted_by, retry_of=retry_of
-    )
-
-
-def from_canonical(
-    canonical: Mapping[str, Any],
-    *,
-    job_id: str,
-    nonce: str,
-    now: float,
-    files: tuple[InputFile, ...] = (),
-    submitted_by: str = "",
-    retry_of: str | None = None,
-) -> Manifest:
-    """The manifest of a spec in its canonical form (that of an earlier manifest, for a retry)."""
     retry = canonical["retry"]
     content = {name: value for name, value in canonical.items() if name != "idempotency_key"}
     content["files"] = [file.model_dump() for file in files]
@@ -74,6 +57,7 @@ def from_canonical(
         ),
         requires=canonical.get("requires") or {},
         files=files,
+        warnings=spec.warnings,
         retry_of=retry_of,
         nonce=nonce,
     )

@@ -71,6 +71,7 @@ class Manifest(Record):
     retry: RetryPolicy = RetryPolicy()
     requires: dict[str, Any] = {}
     files: tuple[InputFile, ...] = ()
+    warnings: tuple[str, ...] = ()
     retry_of: str | None = None
     nonce: str
 

@@ -117,14 +117,13 @@ class Attempt:
         output = dict(outcome.output)
         if len(canonical_json(output)) > MAX_OUTPUT_BYTES:
             raise JobFailed(f"the output is larger than {MAX_OUTPUT_BYTES // 1024} KiB", retryable=False)
-        spec_warnings = self.held.manifest.spec.get("warnings") or []
         return ended(
             self.held.record,
             "succeeded",
             now=self.held.ctx.store_now(),
             output=output,
             engine=asdict(outcome.engine) if outcome.engine else {},
-            warnings=(*spec_warnings, *context.warnings, *outcome.warnings),
+            warnings=(*self.held.manifest.warnings, *context.warnings, *outcome.warnings),
             artifacts=tuple(context.artifacts),
             log_chunks=context.logs.chunks,
             worker=dict(self.crew.identity),
