@@ -14,7 +14,7 @@ from tests.contract.back_doors import FolderBackDoor
 from tests.contract.victims import Victim
 from tests.sizing import pick
 
-KILLS = pick(quick=150, full=2000)
+KILLS = pick(quick=150, full=400)
 KEYS = [f"leased/{name}.json" for name in ("a", "b", "deep/c")]
 COUNTER = "leased/counter.json"
 
@@ -115,7 +115,7 @@ def test_a_suspended_process_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     root = tmp_path / "store"
     bucket = FolderBucket(root, sleep=lambda seconds: None)
     bucket.create(COUNTER, b"0")
-    for _ in range(pick(quick=60, full=600)):
+    for _ in range(pick(quick=60, full=200)):
         victim = Victim(counting(root))
         victim.wait_for(3)
         victim.suspend()

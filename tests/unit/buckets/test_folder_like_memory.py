@@ -23,7 +23,7 @@ def listed(bucket: Bucket, prefix: str, after: str, limit: int) -> tuple[list[tu
     return [(entry.key, entry.size_bytes) for entry in page.entries], page.truncated
 
 
-@settings(max_examples=pick(quick=60, full=3000), deadline=None)
+@settings(max_examples=pick(quick=60, full=1000), deadline=None)
 @given(
     keys=st.lists(KEYS, max_size=12, unique=True),
     gone=st.sets(st.integers(0, 11)),
