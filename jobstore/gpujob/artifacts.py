@@ -16,7 +16,7 @@ from gpujob import keys
 from gpujob.buckets.base import Bucket
 from gpujob.errors import ChecksumMismatch, LocalDisk, UnsafeName
 from gpujob.fetching import Progress, Wanted, fetch
-from gpujob.placing import BLOCK_BYTES
+from gpujob.part_files import BLOCK_BYTES
 from gpujob.records import Artifact
 
 LOG_FOLDER = "log/"

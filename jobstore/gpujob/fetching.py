@@ -16,7 +16,8 @@ from pathlib import Path
 from gpujob.buckets.base import Bucket
 from gpujob.errors import Busy, ChecksumMismatch, Unavailable
 from gpujob.names import check_names
-from gpujob.placing import OutFolder, Part, different
+from gpujob.part_files import Part
+from gpujob.placing import OutFolder, different
 
 STALLS = 3  # openings of a stream in a row that brought nothing
 

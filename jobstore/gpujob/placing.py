@@ -8,7 +8,6 @@ symbolic links. Bytes on their way live in a hidden folder inside (`PARTS`), whe
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
@@ -20,65 +19,14 @@ from typing import IO, Literal, Self
 from gpujob.chance import token
 from gpujob.errors import Conflict, LocalDisk, UnsafeName
 from gpujob.names import PARTS
+from gpujob.part_files import Part, local_disk, lstat_at, open_part
 
-BLOCK_BYTES = 1 << 20
+TRIES = 100  # of a part file: others may finish, and tidy up, in the same moment
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_LINKS = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 Standing = Literal["absent", "same", "different"]
-
-
-@contextmanager
-def local_disk(where: Path | str) -> Iterator[None]:
-    """Turns an OSError of a local file into LocalDisk with a sentence."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise LocalDisk(
-            f"cannot write {where}: {error.strerror or error}",
-            hint="Free some space and run the same command again: it goes on where it stopped."
-            if full
-            else "Choose a folder that you can write to.",
-        ) from error
-
-
-class Part:
-    """The bytes of one file on their way in, held by this process alone."""
-
-    def __init__(self, fd: int, name: str, where: Path) -> None:
-        self.fd = fd
-        self.name = name
-        self.where = where
-        self.size_bytes = os.fstat(fd).st_size
-
-    def digest(self) -> hashlib._Hash:
-        """The sha256 so far, to be updated with what `append` adds."""
-        os.lseek(self.fd, 0, os.SEEK_SET)
-        digest = hashlib.sha256()
-        while block := os.read(self.fd, BLOCK_BYTES):
-            digest.update(block)
-        return digest
-
-    def append(self, data: bytes) -> None:
-        """Writes `data` at the end; LocalDisk where the disk does not take it."""
-        with local_disk(self.where):
-            write_at(self.fd, data, self.size_bytes)
-        self.size_bytes += len(data)
-
-    def restart(self) -> None:
-        """Throws away what is here."""
-        os.ftruncate(self.fd, 0)
-        self.size_bytes = 0
-
-
-def write_at(fd: int, data: bytes, offset: int) -> None:
-    """Writes all of `data`."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(fd, view, offset)
-        view, offset = view[written:], offset + written
 
 
 class OutFolder:
@@ -103,7 +51,7 @@ class OutFolder:
         with local_disk(self.path / name), self._parent(name, make=False) as place:
             if place is None:
                 return "absent"
-            found = _lstat(*place)
+            found = lstat_at(*place)
             if found is None:
                 return "absent"
             if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
@@ -115,16 +63,25 @@ class OutFolder:
     @contextmanager
     def part(self, label: str) -> Iterator[Part]:
         """The part file of that label with what an earlier try left in it; a fresh one if another process has it."""
-        with local_disk(self.path / PARTS), self._parent(f"{PARTS}/x", make=True) as place:
-            assert place is not None
-            names = (f"{label}.part", f"{label}-{token()}.part")
-            part = _locked(place[0], names[0], self.path) or _locked(place[0], names[1], self.path)
+        part = None
+        for _ in range(TRIES):
+            part = self._opened(f"{label}.part") or self._opened(f"{label}-{token()}.part")
+            if part is not None:
+                break
         if part is None:
             raise LocalDisk(f"cannot lock a file in {self.path / PARTS}", hint="Choose a folder on a local disk.")
         try:
             yield part
         finally:
             os.close(part.fd)
+
+    def _opened(self, name: str) -> Part | None:
+        """The part file, locked; None where another process has it, or has just removed the folder that it was in."""
+        with local_disk(self.path / PARTS), self._parent(f"{PARTS}/x", make=True) as place:
+            try:
+                return None if place is None else open_part(place[0], name, self.path)
+            except FileNotFoundError:
+                return None
 
     def place(self, part: Part, name: str, *, sha256: str, force: bool) -> None:
         """Gives the part its name. Conflict where a different file stands there, unless `force`."""
@@ -135,13 +92,11 @@ class OutFolder:
         ):
             assert place is not None and parts is not None
             os.fsync(part.fd)
-            found = _lstat(*place)
-            if found is not None and (stat.S_ISDIR(found.st_mode) or not force):
+            found = lstat_at(*place)
+            in_the_way = found is not None and (stat.S_ISDIR(found.st_mode) or not force)
+            if in_the_way or not _named(parts[0], part.name, *place, force=force):
                 self._accept_only_same(part, name, sha256)
-            elif force or not _linked(parts[0], part.name, *place):
-                os.rename(part.name, place[1], src_dir_fd=parts[0], dst_dir_fd=place[0])
             os.fsync(place[0])
-        self.discard(part)
 
     def discard(self, part: Part) -> None:
         """Removes the part file, if it still has its name."""
@@ -152,6 +107,7 @@ class OutFolder:
     def _accept_only_same(self, part: Part, name: str, sha256: str) -> None:
         if self.standing(name, sha256, part.size_bytes) != "same":
             raise different(self.path / name)
+        self.discard(part)
 
     @contextmanager
     def _parent(self, name: str, *, make: bool) -> Iterator[tuple[int, str] | None]:
@@ -194,7 +150,7 @@ def _step(fd: int, folder: str, path: Path, make: bool) -> int | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        found = _lstat(fd, folder)
+        found = lstat_at(fd, folder)
         if found is not None and stat.S_ISLNK(found.st_mode):
             raise UnsafeName(
                 f"{path} is a symbolic link, which is not followed", hint="Remove it, or choose another folder with -o."
@@ -206,38 +162,20 @@ def _step(fd: int, folder: str, path: Path, make: bool) -> int | None:
         raise
 
 
-def _lstat(fd: int, name: str) -> os.stat_result | None:
+def _named(parts: int, part: str, folder: int, name: str, *, force: bool) -> bool:
+    """Gives the part its name; False where somebody else has taken it meanwhile.
+
+    A link never replaces anything. Where the file system has none, a file that appears in this very moment is lost.
+    """
     try:
-        return os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def _locked(folder: int, name: str, where: Path) -> Part | None:
-    """The part file, locked; None where another process has it, or it is a finished file already."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(name, flags, 0o666, dir_fd=folder)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        here = _lstat(folder, name)
-        if here is not None and here.st_ino == os.fstat(fd).st_ino:
-            if here.st_nlink == 1:
-                return Part(fd, name, where)
-            os.unlink(name, dir_fd=folder)  # whoever placed it died before removing its other name
-    except BlockingIOError:
-        pass
-    os.close(fd)
-    return None
-
-
-def _linked(parts: int, part: str, folder: int, name: str) -> bool:
-    """Links the part under its name, so that nothing is ever replaced; False where the file system has no links."""
-    try:
-        os.link(part, name, src_dir_fd=parts, dst_dir_fd=folder, follow_symlinks=False)
+        if not force:
+            os.link(part, name, src_dir_fd=parts, dst_dir_fd=folder, follow_symlinks=False)
+            os.unlink(part, dir_fd=parts)
+            return True
     except FileExistsError:
-        raise Conflict(f"{name} appeared meanwhile", hint="Run the same command again.") from None
+        return False
     except OSError as error:
-        if error.errno in _NO_LINKS:
-            return False
-        raise
+        if error.errno not in _NO_LINKS:
+            raise
+    os.rename(part, name, src_dir_fd=parts, dst_dir_fd=folder)
     return True

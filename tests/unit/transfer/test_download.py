@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gpujob import placing
+from gpujob import part_files, placing
 from gpujob.artifacts import download
 from gpujob.errors import ChecksumMismatch, Conflict, LocalDisk, Unavailable
 from tests.unit.transfer.parts import PREFIX, Recorded, artifact, named, put, tree
@@ -163,18 +163,18 @@ def test_a_missing_object_is_said(tmp_path: Path) -> None:
 def test_a_full_disk_shows_nothing_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = Recorded()
     file = artifact(bucket, "a.wav", body("a"))
-    real = placing.write_at
+    real = part_files.write_at
 
     def full(fd: int, data: bytes, offset: int) -> None:
         if offset >= 5000:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(fd, data, offset)
 
-    monkeypatch.setattr(placing, "write_at", full)
+    monkeypatch.setattr(part_files, "write_at", full)
     with pytest.raises(LocalDisk, match="No space left"):
         download(bucket, [file], tmp_path)
     assert os.listdir(tmp_path) == [placing.PARTS]
-    monkeypatch.setattr(placing, "write_at", real)
+    monkeypatch.setattr(part_files, "write_at", real)
     bucket.opened.clear()
     download(bucket, [file], tmp_path)
     assert [offset for _, offset in bucket.opened] == [5000]
@@ -209,18 +209,36 @@ def test_two_files_of_one_content_do_not_meet(tmp_path: Path) -> None:
     assert tree(tmp_path) == {f"{n}.wav": body("same") for n in range(6)}
 
 
-def test_two_downloads_into_one_folder_agree(tmp_path: Path) -> None:
+@pytest.mark.parametrize("force", [False, True])
+def test_downloads_into_one_folder_agree(tmp_path: Path, force: bool) -> None:
+    for round_ in range(20):
+        bucket = Recorded()
+        files = [artifact(bucket, f"{n}.wav", body(str(n))) for n in range(4)]
+        out = tmp_path / str(round_)
+        start = threading.Barrier(3, timeout=10)
+
+        def run(_: int, start=start, bucket=bucket, files=files, out=out) -> list[Path]:  # type: ignore[no-untyped-def]
+            start.wait()
+            return download(bucket, files, out, force=force)
+
+        with ThreadPoolExecutor(3) as pool:
+            assert [len(paths) for paths in pool.map(run, range(3))] == [4, 4, 4]
+        assert tree(out) == {f"{n}.wav": body(str(n)) for n in range(4)}
+        assert placing.PARTS not in os.listdir(out)
+
+
+def test_a_part_whose_owner_died_while_placing_it_is_no_trap(tmp_path: Path) -> None:
     bucket = Recorded()
-    files = [artifact(bucket, f"{n}.wav", body(str(n))) for n in range(8)]
-    start = threading.Barrier(3, timeout=10)
-
-    def run(_: int) -> list[Path]:
-        start.wait()
-        return download(bucket, files, tmp_path)
-
-    with ThreadPoolExecutor(3) as pool:
-        assert [len(paths) for paths in pool.map(run, range(3))] == [8, 8, 8]
-    assert tree(tmp_path) == {f"{n}.wav": body(str(n)) for n in range(8)}
+    file = artifact(bucket, "a.wav", body("a"))
+    bucket.break_after = [4, 0, 0, 0]
+    with pytest.raises(Unavailable):
+        download(bucket, [file], tmp_path)
+    (part,) = (tmp_path / placing.PARTS).iterdir()
+    os.link(part, tmp_path / "elsewhere")
+    before = (tmp_path / "elsewhere").read_bytes()
+    download(bucket, [file], tmp_path)
+    assert (tmp_path / "a.wav").read_bytes() == body("a")
+    assert (tmp_path / "elsewhere").read_bytes() == before
 
 
 def test_one_failure_ends_the_others_and_is_the_one_raised(tmp_path: Path) -> None:
@@ -242,11 +260,12 @@ def test_progress_grows_to_the_whole(tmp_path: Path) -> None:
     assert set(seen) == {"0.wav", "1.wav", "2.wav"}
 
 
-def test_a_file_system_without_links_still_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_system_without_links_and_locks_still_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError(errno.EOPNOTSUPP, "no links here")
+        raise OSError(errno.EOPNOTSUPP, "nothing of the kind here")
 
     monkeypatch.setattr(placing.os, "link", refuse)
+    monkeypatch.setattr(part_files.fcntl, "flock", refuse)
     bucket = Recorded()
     download(bucket, [artifact(bucket, "a.wav", body("a"))], tmp_path)
     assert tree(tmp_path) == {"a.wav": body("a")}

@@ -157,7 +157,7 @@ def test_the_worker_refuses_an_altered_input(tmp_path: Path) -> None:
     (tmp_path / "in.mp4").write_bytes(b"film")
     (file,) = inputs.upload(queue(bucket), [File("sub/in.mp4", "in.mp4")], base_dir=tmp_path)
     put(bucket, f"inputs/sha256/{file.sha256}", b"evil")
-    with pytest.raises(ChecksumMismatch, match="sub/in.mp4"):
+    with pytest.raises(ChecksumMismatch, match=r"sub/in\.mp4"):
         inputs.fetch(bucket, [file], tmp_path / "work")
 
 
