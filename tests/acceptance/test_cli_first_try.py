@@ -11,6 +11,7 @@ import pytest
 
 from gpujob import models, open_store
 from gpujob.artifacts import download
+from tests.sizing import require_or_skip
 
 from .command_line import Person
 
@@ -108,10 +109,7 @@ def test_a_store_that_cannot_be_a_folder_is_a_sentence(person: Person) -> None:
 
 @pytest.mark.timeout(400)
 def test_the_demo_speaks_and_its_second_run_takes_every_line_from_the_cache(person: Person) -> None:
-    if not models.installed():
-        from sizing import require_or_skip
-
-        require_or_skip("kokoro", "gpujob models pull kokoro")
+    require_or_skip("kokoro", "gpujob models pull kokoro", there=bool(models.installed()))
     cache = {"XDG_CACHE_HOME": str(models.default_root().parents[1])}
     first = person.run("demo", "--json", **cache)
     assert first.code == 0, first.err
