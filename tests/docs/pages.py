@@ -6,12 +6,13 @@ Invariant: what is inside a fenced block is never taken for a link, a heading or
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMENT = re.compile(r"<!-- (.+) -->")
-FENCE = re.compile(r"^```(\w*) *(.*)$")
+FENCE = re.compile(r"^( *)```(\w*) *(.*)$")
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,26 @@ def read(path: Path) -> Page:
     """Takes one page apart."""
     blocks: list[Block] = []
     prose: list[str] = []
-    inside: list[str] | None = None
-    language, marks, start, before = "", "", 0, ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    before = ""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+    for number, line in lines:
         fence = FENCE.match(line)
-        if inside is not None and line == "```":
-            comment = COMMENT.fullmatch(before)
-            blocks.append(
-                Block(language, tuple(marks.split()), comment[1] if comment else "", "\n".join(inside), start)
-            )
-            inside, before = None, ""
-        elif inside is not None:
-            inside.append(line)
-        elif fence is not None:
-            language, marks, start, inside = fence[1], fence[2], number + 1, []
-        else:
+        prose.append("" if fence else line)
+        if fence is None:
             before = line if line.strip() else before
-        prose.append("" if inside is not None or line == "```" else line)
-    assert inside is None, f"{path}:{start - 1}: the block is not closed"
+            continue
+        inside = list(_until_closed(lines, fence[1], f"{path}:{number}"))
+        prose += [""] * (len(inside) + 1)
+        comment = COMMENT.fullmatch(before.strip())
+        marks = tuple(fence[3].split())
+        blocks.append(Block(fence[2], marks, comment[1] if comment else "", "\n".join(inside), number + 1))
+        before = ""
     return Page(path, tuple(blocks), "\n".join(prose))
+
+
+def _until_closed(lines: Iterator[tuple[int, str]], indent: str, where: str) -> Iterator[str]:
+    for _, line in lines:
+        if line == f"{indent}```":
+            return
+        yield line.removeprefix(indent)
+    raise AssertionError(f"{where}: the block is not closed")
