@@ -21,7 +21,7 @@ help: ## this list
 	@echo "  PYTHON=/path/to/python3.12 picks the interpreter; the first run of a target makes its environment."
 
 demo: ## a script becomes speech: install, model, queue, worker, submit, wait; the files land in ./demo-out
-	@python="$(RUN_PYTHON)" && "$$python" scripts/venv.py .venv-demo --copy --extra tts --about "70 MB"
+	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv-demo --copy --extra tts --about "70 MB"
 	@.venv-demo/bin/gpujob demo
 
 test: venv ## the tests that this machine can run; SIZE=full for everything (CI), up to 45 minutes
@@ -53,7 +53,7 @@ clean: ## removes environments, caches and what the demo made (never a queue or 
 	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
 
 venv:
-	@python="$(RUN_PYTHON)" && "$$python" scripts/venv.py .venv --extra tts --group lint --group test --group speech --about "350 MB"
+	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --group lint --group test --group speech --about "350 MB"
 
 models: venv
 	@$(BIN)/gpujob models pull kokoro
