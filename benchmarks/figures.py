@@ -43,6 +43,7 @@ class Report:
     quick: bool
     rows: dict[str, list[Row]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    took_s: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class Report:
             "quick": self.quick,
             "seconds": round(self.seconds, 1),
             "measurements": {name: [row.as_json() for row in rows] for name, rows in self.rows.items()},
+            "took_s": {name: round(took_s, 1) for name, took_s in self.took_s.items()},
             "left_out": self.left_out,
         }
 

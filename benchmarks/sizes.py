@@ -44,7 +44,7 @@ FULL = Sizes(
     tries=3,
     idle_s=10.0,
     long_idle_tries=200,
-    starts=7,
+    starts=5,
 )
 
 QUICK = Sizes(

@@ -5,6 +5,7 @@ Invariant: whatever disturbs the machine meanwhile disturbs both sides alike, si
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import median
@@ -28,6 +29,11 @@ def seconds_for_each(work: Callable[[T], object], things: Iterable[T]) -> float:
     for thing in things:
         work(thing)
     return SYSTEM.elapsed() - started_s
+
+
+def cpu_seconds() -> float:
+    """What this process has used of the processor so far, all threads together. A busy machine hardly changes it."""
+    return time.process_time()
 
 
 def in_turn(rounds: int, *works: Callable[[int], object]) -> list[list[float]]:

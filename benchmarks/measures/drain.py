@@ -2,8 +2,8 @@
 
 Against the bare requests of the same jobs by as many processes on the same server: the worker's six (GET, PUT, HEAD,
 DELETE, PUT, DELETE) are what a drain sends; the whole eight, with the submitter's PUT and the waiter's GET, are shown
-beside. The start of the processes and of their connections is in neither. Claims that another worker won are counted:
-refused PUTs, and GETs of a job that was gone.
+beside. The start of the processes and of their connections is in neither. The processor time is that of the clients,
+not of the server. Work in vain because another worker was first is counted: refused PUTs, GETs of a job that was gone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.figures import Row
 from benchmarks.fleet import gate, together
 from benchmarks.places import Place
 from benchmarks.sizes import Sizes
-from benchmarks.stopwatch import seconds_for_each
+from benchmarks.stopwatch import cpu_seconds, seconds_for_each
 from gpujob import keys
 from gpujob.buckets.opening import open_bucket
 from gpujob.buckets.wrapped import WrappedBucket
@@ -55,31 +55,33 @@ class Share:
     ended_s: float
     refused: int
     gone: int
+    cpu_s: float
 
 
 @dataclass(frozen=True)
 class RawShare:
-    """How long one process took for each party's requests of its jobs."""
+    """How long one process took for each party's requests of its jobs, and the processor time of the worker's."""
 
     submit_s: float
     work_s: float
     wait_s: float
+    cpu_s: float
 
 
 def measure(place: Place, sizes: Sizes) -> list[Row]:
-    """Two rows for each number of processes: the raw jobs, and the drain beside them."""
-    rows = []
+    """Three rows for each number of processes: the raw jobs, the drain beside them, and the processor time of each."""
+    rows: list[Row] = []
     for count, jobs in zip(sizes.fleets, sizes.jobs, strict=True):
         each = max(1, jobs // count)
         raw = together(count, send_raw, place.queue(f"raw-job-{count}"), each, env=place.env)
         work = count * each / max(share.work_s for share in raw)
         whole = count * each / sum(max(parts) for parts in zip(*map(_parts, raw), strict=True))
         rows.append(Row(f"raw job, {_processes(count)}", whole, "/s", detail=f"8 requests each, {count * each} jobs"))
-        rows.append(_drain(place, count, jobs, work))
+        rows += _drain(place, count, jobs, work, sum(share.cpu_s for share in raw) / (count * each))
     return rows
 
 
-def _drain(place: Place, count: int, jobs: int, raw: float) -> Row:
+def _drain(place: Place, count: int, jobs: int, raw: float, raw_cpu_s: float) -> list[Row]:
     url = place.queue(f"drain-{count}")
     store = open_store(url)
     for number in range(jobs):
@@ -90,7 +92,11 @@ def _drain(place: Place, count: int, jobs: int, raw: float) -> Row:
     took_s = max(share.ended_s for share in shares) - min(share.started_s for share in shares)
     refused, gone = (sum(getattr(share, name) for share in shares) for name in ("refused", "gone"))
     detail = f"{jobs} jobs; lost to races: {refused} PUT, {gone} GET"
-    return Row(f"drain, {_processes(count)}", jobs / took_s, "/s", "raw worker's 6 requests", raw, detail)
+    cpu_ms, against = sum(share.cpu_s for share in shares) / jobs * 1000, "raw worker's 6 requests"
+    return [
+        Row(f"drain, {_processes(count)}", jobs / took_s, "/s", against, raw, detail),
+        Row(f"drain, {_processes(count)}: CPU a job", cpu_ms, "ms", against, raw_cpu_s * 1000, "of the clients"),
+    ]
 
 
 def serve(number: int, url: str) -> Share:
@@ -106,9 +112,9 @@ def serve(number: int, url: str) -> Share:
         on_event=lambda event, job_id: ends.append(SYSTEM.elapsed()),
     )
     gate()
-    started_s = SYSTEM.elapsed()
+    started_s, cpu_s = SYSTEM.elapsed(), cpu_seconds()
     jobs = worker.run().jobs
-    return Share(jobs, started_s, max(ends, default=started_s), watch.refused, watch.gone)
+    return Share(jobs, started_s, max(ends, default=started_s), watch.refused, watch.gone, cpu_seconds() - cpu_s)
 
 
 def send_raw(number: int, url: str, count: int) -> RawShare:
@@ -121,11 +127,13 @@ def send_raw(number: int, url: str, count: int) -> RawShare:
         job.claim(bucket, job_id)
         job.finish(bucket, job_id)
 
-    took_s = []
+    took_s, cpu_s = [], []
     for party in (partial(job.submit, bucket), work, partial(job.wait, bucket)):
         gate()
+        used_s = cpu_seconds()
         took_s.append(seconds_for_each(party, ids))
-    return RawShare(*took_s)
+        cpu_s.append(cpu_seconds() - used_s)
+    return RawShare(*took_s, cpu_s=cpu_s[1])
 
 
 def _parts(share: RawShare) -> tuple[float, float, float]:
