@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,4 +54,8 @@ def collect(session: Session, result: Result, target: Target, *, several: bool) 
         share = done / total_bytes if total_bytes else None
         session.out.status(Line(what, share, format_size(total_bytes)))
 
-    return session.store.download(result, folder, force=target.force, progress=progress)
+    try:
+        return session.store.download(result, folder, force=target.force, progress=progress)
+    except LocalDisk as error:
+        again = session.command(f"get {result.id} -o {shlex.quote(str(folder))}")
+        raise LocalDisk(error.message, hint=f"Make room there, then `{again}`: it goes on where it stopped.") from error
