@@ -203,7 +203,7 @@ def old_names(_: str) -> str:
     return "\n".join(rows)
 
 
-PARTS: dict[str, Callable[[str], Any]] = {
+PARTS: dict[str, Callable[[str], str]] = {
     "states": state_diagram,
     "spec": spec_table,
     "example": example,
