@@ -54,6 +54,7 @@ class Server:
     region: str = "us-east-1"
     identities: list[dict[str, object]] = field(default_factory=list)
     _watch: subprocess.Popen[bytes] | None = None
+    _session: boto3.session.Session | None = None
 
     @property
     def endpoint(self) -> str:
@@ -71,10 +72,12 @@ class Server:
         }
 
     def session(self) -> boto3.session.Session:
-        """A boto3 session with the root credentials; the endpoint is given to each client."""
+        """The boto3 session with the root credentials; the endpoint is given to each client."""
         import boto3.session
 
-        return boto3.session.Session(self.access_key, self.secret_key, region_name=self.region)
+        if self._session is None:
+            self._session = boto3.session.Session(self.access_key, self.secret_key, region_name=self.region)
+        return self._session
 
     def client(self) -> S3Client:
         """A plain boto3 client, for setting up and for looking behind the code under test."""
@@ -185,6 +188,7 @@ def _seaweedfs(server: Server) -> list[str]:
         *ports,
         f"-admin.port={_port_with_one_10000_above()}",
         *(sockets if len(str(server.folder)) < 80 else []),  # the path of a socket is short
+        "-s3.autoCreateBucket=false",  # as every other store: a bucket that is missing is missing
         "-admin.ui=false",
         "-webdav=false",
         "-s3.port.iceberg=0",

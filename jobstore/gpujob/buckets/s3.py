@@ -1,6 +1,7 @@
 """A bucket on anything that speaks S3: AWS, MinIO, SeaweedFS, R2, Ceph and the like.
 
-Invariant: one call of a verb is one HTTP request, sent once (an upload in parts apart).
+Invariant: one call of a verb is one HTTP request, sent once. (An upload in parts is several; and on AWS botocore looks
+for the bucket's region, once, where the configured one is wrong.)
 
 Versions are ETags without their quotes. `etag_style` says how a replace sends them back: most stores take the quoted
 form, Ceph and its relatives only the bare one; the probe finds out, and the queue remembers.
@@ -73,8 +74,9 @@ class S3Bucket:
         return self._place.ask_if_there("HEAD", key, send)
 
     def list(self, prefix: str, *, after: str = "", limit: int = PAGE) -> Listing:
-        place = self._place
-        query: Any = {"Bucket": place.name, "Prefix": place.prefix + prefix, "MaxKeys": min(limit, PAGE)}
+        # One row more than wanted: MinIO may say that a page is the last one when the next key is in another folder.
+        place, limit = self._place, min(limit, PAGE)
+        query: Any = {"Bucket": place.name, "Prefix": place.prefix + prefix, "MaxKeys": min(limit + 1, PAGE)}
         if after:
             query["StartAfter"] = place.prefix + after
 
@@ -83,7 +85,8 @@ class S3Bucket:
             if "IsTruncated" not in answer:  # an answer that broke off before its first byte is parsed as an empty one
                 raise Unavailable(f"The store's answer to LIST {prefix} in {self.url} is empty.")
             entries = tuple(entry_of(row, place.prefix) for row in answer.get("Contents", ()))
-            return Listing(entries, answer["IsTruncated"], date_of(answer))
+            full = len(entries) == query["MaxKeys"]
+            return Listing(entries[:limit], answer["IsTruncated"] or full, date_of(answer))
 
         return place.ask("LIST", prefix, send)
 

@@ -1,0 +1,12 @@
+# Local S3 servers. Included by the Makefile, which provides `venv` and $(BIN).
+
+.PHONY: up down servers
+
+up: venv ## a local S3 server in the background: eval "$(make -s up)"; STORE=minio or STORE=seaweedfs
+	@STORE="$(STORE)" $(BIN)/python -m localstack.up
+
+down: venv ## stops the local S3 server; its data stay in localstack/.data
+	@$(BIN)/python -m localstack.down
+
+servers: venv
+	@$(BIN)/python -m localstack.servers_ready
