@@ -64,9 +64,11 @@ class Page:
 
 
 def every_page() -> list[Page]:
-    """README, the pages beside it, and all of docs/."""
-    beside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md") if (ROOT / name).exists()]
-    return [read(path) for path in [*beside, *sorted((ROOT / "docs").rglob("*.md"))]]
+    """README and the pages beside it, those of the folders, and all of docs/."""
+    beside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    return [
+        read(path) for path in [*beside, *sorted(ROOT.glob("[a-z]*/README.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    ]
 
 
 def read(path: Path) -> Page:
