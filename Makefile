@@ -26,7 +26,7 @@ demo: ## a script becomes speech: install, model, queue, worker, submit, wait; t
 
 test: venv ## the tests that this machine can run; SIZE=full for everything (CI), up to 45 minutes
 	@case "$(SIZE)" in quick|full) ;; *) echo "SIZE is quick or full, not $(SIZE)" >&2; exit 2;; esac
-	@$(MAKE) --no-print-directory servers models || [ "$(SIZE)" = quick ]
+	@$(MAKE) --no-print-directory --keep-going servers models || [ "$(SIZE)" = quick ]
 	@GPUJOB_TEST_SIZE=$(SIZE) GPUJOB_REQUIRE="$(REQUIRED)" $(PYTEST) $(PYTEST_ARGS)
 
 check: venv ## lint, format, types, import contracts and the house rules

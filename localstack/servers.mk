@@ -8,5 +8,5 @@ up: venv ## a local S3 server in the background: eval "$(make -s up)"; STORE=min
 down: venv ## stops the local S3 server; its data stay in localstack/.data
 	@$(BIN)/python -m localstack.down
 
-servers: venv
+servers: venv ## the servers of the tests: MinIO is built once (3 minutes, needs Go), SeaweedFS is in .venv
 	@$(BIN)/python -m localstack.servers_ready
