@@ -96,7 +96,7 @@ def test_no_file_names_one_machine() -> None:
     found = [
         f"{path}:{number} {line.strip()[:80]}"
         for path, text in text_files()
-        if path != Path("tests/tidy/test_tidy.py")
+        if str(path) not in {"tests/tidy/test_tidy.py", "localstack/compose.yaml"}  # the rule; paths in a container
         for number, line in enumerate(text.splitlines(), 1)
         if ABSOLUTE.search(line)
     ]
