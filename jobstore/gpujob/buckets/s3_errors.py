@@ -37,13 +37,13 @@ _DENIED: dict[str, tuple[str, str]] = {
     "InvalidToken": ("the session token is not valid", _LOG_IN),
     "AccessDenied": (
         "the credentials are known, but they do not allow this",
-        "Give the user the policy that `gpujob init` prints, or use credentials that have it.",
+        "Give the user the policy that `gpujob init URL --policies` prints, or use credentials that have it.",
     ),
 }
 _DENIED_SILENTLY = (
     "an answer to HEAD does not say why",
     (
-        "Check the credentials and the user's policy (`gpujob init` prints one). Without the right to list the bucket, "
+        "Check the credentials and the user's policy (`gpujob init URL --policies` prints one). Without the right to list the bucket, "
         "AWS answers 403 for an object that is merely missing."
     ),
 )
