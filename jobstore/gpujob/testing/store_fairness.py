@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,6 +28,9 @@ from gpujob.testing.store_setting import (
     finish,
     poller,
 )
+
+FILLERS = 8
+MANY = 10_000  # jobs that only a fast store is asked to hold; there, threads would be in each other's way
 
 
 class FairnessContract(StoreSetting):
@@ -164,6 +168,10 @@ def _fill(store: JobStore, jobs: int, kind: str = "echo") -> None:
         nonce=store.context.nonce(),
     )
     body = first.body()
-    for _ in range(jobs):
-        job_id = store.new_id()
+
+    def put(job_id: str) -> None:
         store.bucket.create(keys.pending("normal", job_id, kind), body.replace(first.id.encode(), job_id.encode()))
+
+    ids = [store.new_id() for _ in range(jobs)]
+    with ThreadPoolExecutor(1 if jobs > MANY else FILLERS) as pool:
+        deque(pool.map(put, ids), maxlen=0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import pytest
@@ -28,22 +28,29 @@ T = TypeVar("T")
 TTL_S = 30.0
 
 
+@dataclass
+class Shift:
+    """How far a store's clock has been moved on, and how far it had been when each key was written last."""
+
+    ahead_s: float = 0.0
+    written: dict[str, float] = field(default_factory=dict)
+
+
 class TimeMachine(WrappedBucket):
-    """A bucket whose clock can be moved on. All writes have to go through it."""
+    """A bucket whose clock can be moved on. All writes have to go through it, or through a copy of it."""
 
     def __init__(self, inner: Bucket) -> None:
         super().__init__(inner)
-        self._ahead_s = 0.0
-        self._written: dict[str, float] = {}
+        self._shift = Shift()
 
     def advance(self, seconds: float) -> None:
         """The store's clock, as seen through here, is `seconds` later."""
-        self._ahead_s += seconds
+        self._shift.ahead_s += seconds
 
     def _request(self, verb: str, key: str, call: Callable[[], T]) -> T:
         answer = call()
         if verb in ("create", "replace", "upload"):
-            self._written[key] = self._ahead_s
+            self._shift.written[key] = self._shift.ahead_s
         return answer
 
     def get(self, key: str, *, max_bytes: int | None = None) -> Found | None:
@@ -57,15 +64,15 @@ class TimeMachine(WrappedBucket):
     def list(self, prefix: str, *, after: str = "", limit: int = PAGE) -> Listing:
         found = super().list(prefix, after=after, limit=limit)
         entries = tuple(
-            replace(entry, last_modified=entry.last_modified + self._written.get(entry.key, 0.0))
+            replace(entry, last_modified=entry.last_modified + self._shift.written.get(entry.key, 0.0))
             for entry in found.entries
         )
-        return Listing(entries, found.truncated, found.date + self._ahead_s)
+        return Listing(entries, found.truncated, found.date + self._shift.ahead_s)
 
     def _moved(self, key: str, head: T) -> T:
         assert isinstance(head, Head)
-        later_s = self._written.get(key, 0.0)
-        return replace(head, last_modified=head.last_modified + later_s, date=head.date + self._ahead_s)
+        later_s = self._shift.written.get(key, 0.0)
+        return replace(head, last_modified=head.last_modified + later_s, date=head.date + self._shift.ahead_s)
 
 
 class ManualEvent:
