@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -125,10 +126,8 @@ def _send(bucket: Bucket, key: str, snapshot: Snapshot) -> None:
 
 
 def _drop_quietly(bucket: Bucket, key: str) -> None:
-    try:
+    with suppress(GpujobError):  # whoever fetches it finds that its sha256 is wrong
         bucket.delete(key)
-    except GpujobError:
-        pass  # whoever fetches it finds that its sha256 is wrong
 
 
 def _silent(name: str, done_bytes: int, total_bytes: int) -> None:
