@@ -43,8 +43,8 @@ _DENIED: dict[str, tuple[str, str]] = {
 _DENIED_SILENTLY = (
     "an answer to HEAD does not say why",
     (
-        "Check the credentials and the user's policy (`gpujob init URL --policies` prints one). Without the right to list the bucket, "
-        "AWS answers 403 for an object that is merely missing."
+        "Check the credentials and the user's policy (`gpujob init URL --policies` prints one). "
+        "Without the right to list the bucket, AWS answers 403 for an object that is merely missing."
     ),
 )
 _NO_CREDENTIALS = (
