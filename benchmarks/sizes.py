@@ -42,7 +42,7 @@ FULL = Sizes(
     claims=50,
     lanes=8,
     tries=3,
-    idle_s=10.0,
+    idle_s=5.0,
     long_idle_tries=200,
     starts=5,
 )

@@ -133,7 +133,7 @@ def send_raw(number: int, url: str, count: int) -> RawShare:
         used_s = cpu_seconds()
         took_s.append(seconds_for_each(party, ids))
         cpu_s.append(cpu_seconds() - used_s)
-    return RawShare(*took_s, cpu_s=cpu_s[1])
+    return RawShare(took_s[0], took_s[1], took_s[2], cpu_s[1])
 
 
 def _parts(share: RawShare) -> tuple[float, float, float]:
