@@ -129,7 +129,7 @@ def test_rm_asks_first(machine: Machine) -> None:
     ran = machine.run("rm", job.id)
     assert ran.code == 2
     assert "--yes" in ran.err
-    assert machine.run("show", "-q", job.id).code == 0
+    assert machine.here("show", "-q", job.id).code == 0
 
 
 def test_rm_removes_a_job_with_its_files_and_key(machine: Machine) -> None:
@@ -151,7 +151,7 @@ def test_rm_refuses_what_is_too_young_or_active_or_unknown(machine: Machine) -> 
     ran = machine.run("rm", "--yes", active.id)
     assert ran.code == 5
     assert "gpujob cancel" in ran.err
-    assert machine.run("rm", "--yes", "nosuchjob").code == 102
+    assert machine.here("rm", "--yes", "nosuchjob").code == 102
     assert machine.run("ls", "-q").out.split() == [young.id, active.id]
 
 
@@ -161,21 +161,21 @@ def test_gc_says_what_would_go_and_then_does_it(machine: Machine) -> None:
     dry = machine.run("gc", "--dry-run", "--json")
     assert dry.json["dry_run"] is True
     assert dry.json["objects"]["results"] == 1
-    assert machine.run("ls", "-q", "--since", "60d").out.split() == [old.id, young.id]
-    refused = machine.run("gc")
+    assert machine.here("ls", "-q", "--since", "60d").out.split() == [old.id, young.id]
+    refused = machine.here("gc")
     assert refused.code == 2
     assert "--yes" in refused.err
     assert machine.run("gc", "--yes").code == 0
-    assert machine.run("ls", "-q", "--since", "60d").out.split() == [young.id]
+    assert machine.here("ls", "-q", "--since", "60d").out.split() == [young.id]
 
 
 def test_gc_keeps_what_is_younger_than_asked(machine: Machine) -> None:
     job = machine.done(age_s=86400)
     assert machine.run("gc", "--older-than", "2d", "--yes").code == 0
-    assert machine.run("show", "-q", job.id).code == 0
+    assert machine.here("show", "-q", job.id).code == 0
     assert machine.run("gc", "--older-than", "12h", "--yes").code == 0
-    assert machine.run("show", "-q", job.id).code == 102
-    assert machine.run("gc", "--older-than", "soon", "--yes").code == 2
+    assert machine.here("show", "-q", job.id).code == 102
+    assert machine.here("gc", "--older-than", "soon", "--yes").code == 2
 
 
 # -- fsck

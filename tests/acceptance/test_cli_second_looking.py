@@ -119,7 +119,7 @@ def test_ls_shows_a_day_unless_asked_for_more(machine: Machine) -> None:
     ],
 )
 def test_ls_refuses_what_it_does_not_understand(machine: Machine, flags: list[str], says: str) -> None:
-    ran = machine.run("ls", *flags)
+    ran = machine.here("ls", *flags)
     assert ran.code == 2
     assert says in ran.err
 
@@ -212,10 +212,10 @@ def test_show_lists_the_files_and_how_to_get_them(machine: Machine) -> None:
 
 @pytest.mark.parametrize("command", ["show", "logs", "get", "cancel", "retry"])
 def test_an_unknown_job_is_102_with_the_next_command(machine: Machine, command: str) -> None:
-    ran = machine.run(command, "nosuchjob")
+    ran = machine.here(command, "nosuchjob")
     assert ran.code == 102
     assert "no job nosuchjob" in ran.err and "gpujob ls" in ran.err
-    assert machine.run(command, "@last", "--json").error["exit_code"] == 102
+    assert machine.here(command, "@last", "--json").error["exit_code"] == 102
 
 
 def test_a_prefix_of_several_ids_is_a_conflict(machine: Machine) -> None:

@@ -68,7 +68,7 @@ def test_init_again_changes_only_what_is_said(machine: Machine) -> None:
     ],
 )
 def test_init_refuses_settings_that_cannot_work(machine: Machine, flags: list[str], says: str) -> None:
-    ran = machine.run("init", *flags)
+    ran = machine.here("init", *flags)
     assert ran.code == 2
     assert says in ran.err
     assert queue.load(machine.store().bucket) is None
@@ -92,7 +92,7 @@ def test_init_writes_a_profile_beside_those_there_are(machine: Machine) -> None:
 
 @pytest.mark.parametrize("url", ["gs://bucket/prefix", "ftp://x", "s3://", "s3://user:hunter2@bucket", "file://host/x"])
 def test_init_refuses_a_url_that_is_no_store(machine: Machine, url: str) -> None:
-    ran = machine.run("init", url)
+    ran = machine.here("init", url)
     assert ran.code == 3
     assert "hunter2" not in ran.err
 

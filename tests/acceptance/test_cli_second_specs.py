@@ -56,7 +56,7 @@ def test_validate_reads_stdin_and_several_specs(machine: Machine) -> None:
 
 def test_validate_of_rubbish_is_a_sentence(machine: Machine) -> None:
     for rubbish in ("", "{", "[[[[", "\x00", "- - -", '{"kind": 1}'):
-        ran = machine.run("validate", "-", input=rubbish)
+        ran = machine.here("validate", "-", input=rubbish)
         assert ran.code == 2, rubbish
         assert ran.err.startswith("error: ")
 
@@ -93,16 +93,16 @@ def test_models_ls_lists_what_there_is(machine: Machine) -> None:
 
 @pytest.mark.parametrize("command", [["pull"], ["rm", "--yes"]])
 def test_an_unknown_model_is_exit_3_and_names_those_there_are(machine: Machine, command: list[str]) -> None:
-    ran = machine.run("models", *command, "kokorro")
+    ran = machine.here("models", *command, "kokorro")
     assert ran.code == 3
     assert "kokoro" in ran.err.split("hint")[-1]
 
 
 def test_models_rm_asks_and_forgives_what_is_not_here(machine: Machine) -> None:
-    refused = machine.run("models", "rm", "kokoro")
+    refused = machine.here("models", "rm", "kokoro")
     assert refused.code == 2
     assert "--yes" in refused.err
-    ran = machine.run("models", "rm", "kokoro", "--yes")
+    ran = machine.here("models", "rm", "kokoro", "--yes")
     assert ran.code == 0
     assert "was not here" in ran.err
 
@@ -154,4 +154,4 @@ def test_worker_drain_and_stop_leave_a_word_for_it(machine: Machine, word: str) 
 
 
 def test_a_worker_id_that_is_none_is_refused(machine: Machine) -> None:
-    assert machine.run("worker", "drain", "../x").code != 0
+    assert machine.here("worker", "drain", "../x").code != 0
