@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,10 +208,14 @@ def make(name: str, folder: Path, *, port: int | None = None) -> Server:
     return Server(name, program, folder, port or free_port())
 
 
-def start(name: str) -> Server:
-    """A fresh server with its own empty folder, which ends with this process at the latest."""
+def start(name: str, identities: Sequence[dict[str, object]] = ()) -> Server:
+    """A fresh server with its own empty folder, which ends with this process at the latest.
+
+    `identities` are users that SeaweedFS knows beside its owner; MinIO's are made when it runs (see `users`).
+    """
     for attempt in range(ATTEMPTS):
         server = make(name, Path(tempfile.mkdtemp(prefix=f"gpujob-{name}-")))
+        server.identities = list(identities)
         try:
             server.start()
         except Missing:
@@ -237,6 +241,8 @@ def running(name: str) -> Iterator[Server]:
 def free_port(port: int = 0) -> int:
     """A port that nothing listens on at this moment."""
     with closing(socket.socket()) as probe:
+        if port:  # connections of the server that listened here before may linger
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((LOOPBACK, port))
         return int(probe.getsockname()[1])
 

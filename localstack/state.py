@@ -14,7 +14,7 @@ from pathlib import Path
 
 from localstack.servers import Server
 
-DATA = Path(__file__).resolve().parent / ".data"
+DATA = Path(os.environ.get("GPUJOB_LOCALSTACK_DATA") or Path(__file__).resolve().parent / ".data")
 STATE = DATA / "server.json"
 STOP_TIMEOUT_S = 15.0
 

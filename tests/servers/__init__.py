@@ -13,6 +13,7 @@ import pytest
 from localstack import servers
 from localstack.programs import HOW, find
 from localstack.servers import Server
+from localstack.users import make_minio_users, seaweedfs_identities
 
 from tests.sizing import require_or_skip
 
@@ -27,7 +28,9 @@ def start_server(name: str) -> Server:
 
 @cache
 def _started(name: str) -> Server:
-    server = servers.start(name)
+    server = servers.start(name, seaweedfs_identities())
+    if name == "minio":
+        make_minio_users(server)
     atexit.register(server.stop)
     return server
 

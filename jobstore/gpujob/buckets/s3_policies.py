@@ -13,7 +13,7 @@ ROLES: tuple[Role, ...] = ("submitter", "worker", "operator")
 
 _WRITES: dict[Role, tuple[str, ...]] = {
     "submitter": ("pending/", "unique/", "inputs/", "done/"),
-    "worker": ("pending/", "leased/", "done/", "artifacts/", "cache/", "workers/", "models/"),
+    "worker": ("pending/", "leased/", "done/", "artifacts/", "cache/", "workers/", "models/", "dist/"),
     "operator": ("",),
 }
 # A submitter's deletes clean up after a cancel; a worker's sweep also ends what retention has used up.

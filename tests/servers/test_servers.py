@@ -1,0 +1,111 @@
+"""The servers of the tests and of `make up`: they end when they should, and come up again as they were."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from localstack import programs, servers
+from localstack.programs import HOW, Missing, find
+
+from gpujob.buckets.opening import open_bucket
+from tests.servers import NAMES
+from tests.sizing import require_or_skip
+
+ROOT = Path(__file__).resolve().parents[2]
+OWNER = """
+import sys
+from localstack import servers
+server = servers.start(sys.argv[1])
+print(server.pid, server._watch.pid, server.folder, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_ends_with_its_owner_however_that_ends(name: str) -> None:
+    require_or_skip(name, HOW[name], there=find(name) is not None and hasattr(os, "pidfd_open"))
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    server, watch, folder = owner.stdout.readline().split()
+    handles = [os.pidfd_open(int(server)), os.pidfd_open(int(watch))]
+    assert Path(folder).is_dir()
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    for handle in handles:
+        assert select.select([handle], [], [], 20)[0], "it still runs"
+        os.close(handle)
+    assert not Path(folder).exists()
+
+
+def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "find", lambda _: Path("/bin/false"))
+    monkeypatch.setattr(servers, "ATTEMPTS", 1)
+    with pytest.raises(Missing, match="minio did not come up on http"):
+        servers.start("minio")
+
+
+def test_a_missing_program_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "find", lambda _: None)
+    for name in NAMES:
+        with pytest.raises(Missing, match=f"{name} is not on this machine: "):
+            servers.start(name)
+
+
+def test_minio_without_go_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GPUJOB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Missing, match=r"Go 1\.24 or newer"):
+        programs.build_minio()
+
+
+def local(program: str, data: Path, store: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"localstack.{program}"],
+        cwd=ROOT,
+        env={**os.environ, "GPUJOB_LOCALSTACK_DATA": str(data), "STORE": store},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def obey(monkeypatch: pytest.MonkeyPatch, exports: str) -> None:
+    for line in exports.splitlines():
+        variable, _, value = line.removeprefix("export ").partition("=")
+        monkeypatch.setenv(variable, value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_up_and_down(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_or_skip(name, HOW[name], there=find(name) is not None)
+    other = NAMES[1 - NAMES.index(name)]
+    try:
+        first = local("up", tmp_path, name)
+        assert first.returncode == 0, first.stderr
+        obey(monkeypatch, first.stdout)
+        open_bucket(os.environ["GPUJOB_STORE"]).create("kept.json", b"kept")
+        again = local("up", tmp_path)
+        assert (again.returncode, again.stdout) == (0, first.stdout) and "running already" in again.stderr
+        clash = local("up", tmp_path, other)
+        assert (clash.returncode, clash.stdout) == (3, "") and "`make down` first" in clash.stderr
+        assert local("down", tmp_path).returncode == 0
+        obey(monkeypatch, local("up", tmp_path, name).stdout)
+        found = open_bucket(os.environ["GPUJOB_STORE"]).get("kept.json")
+        assert found is not None and found.body == b"kept"
+    finally:
+        stopped = local("down", tmp_path)
+    assert f"{name} is stopped" in stopped.stderr
+    assert "No local server is running" in local("down", tmp_path).stderr
+
+
+def test_an_unknown_store_is_said(tmp_path: Path) -> None:
+    done = local("up", tmp_path, "ceph")
+    assert (done.returncode, done.stdout) == (2, "") and "minio or seaweedfs, not 'ceph'" in done.stderr
