@@ -22,7 +22,7 @@ from gpujob.protocol.submit import submit
 from gpujob.records import Manifest, QueueConfig, RetryPolicy
 from gpujob.store import JobStore
 from gpujob_worker.executor import JobContext, Outcome, Readiness
-from gpujob_worker.worker import Limits, Worker
+from gpujob_worker.worker import SWEEP_EVERY_S, Limits, Worker
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import START_S, Party, World
 
@@ -162,7 +162,8 @@ class Cast:
 
         return self._acting(name, 0.0, act)
 
-    def worker(self, name: str, *, presence: bool = False, sweeping: bool = False, skew_s: float = 0.0) -> Party:
+    def worker(self, name: str, *, presence: bool = False, sweeping: bool | None = False, skew_s: float = 0.0) -> Party:
+        """A real worker. `sweeping` is often, never (False), or as often as by default (None)."""
         party = self.party(name, skew_s)
         store = self.connect(party)
 
@@ -173,7 +174,7 @@ class Cast:
                 worker_id=name,
                 limits=Limits(),
                 presence_every_s=60.0 if presence else None,
-                sweep_every_s=40.0 if sweeping else None,
+                sweep_every_s=SWEEP_EVERY_S if sweeping is None else 40.0 if sweeping else None,
             )
             party.worker.run()
 

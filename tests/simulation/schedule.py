@@ -86,6 +86,7 @@ def run_seed(profile: Profile, seed: int, *, traced: bool = False, variant: Any 
             config=SHORT_RETENTION if profile.removal else CONFIG,
             by_content=rng.random() < 0.5,
             coarse=rng.random() < 0.2,
+            revives=rng.random() < 0.3,
         )
         if variant is not None:
             variant.prepare(stage)

@@ -25,15 +25,19 @@ class SimStore(MemoryBucket):
     """The one store. Tells the ledger of everything that lands.
 
     With `by_content` a version is a hash of the body, as an ETag is, so an object that returns to an earlier body
-    returns to its version. With `coarse` its clock has whole seconds, as HTTP dates have.
+    returns to its version. With `coarse` its clock has whole seconds, as HTTP dates have. With `revives` a
+    replace whose condition held may land after a delete and bring the object back, as some stores let it.
     """
 
-    def __init__(self, world: World, ledger: Ledger, *, by_content: bool = False, coarse: bool = False) -> None:
+    def __init__(
+        self, world: World, ledger: Ledger, *, by_content: bool = False, coarse: bool = False, revives: bool = False
+    ) -> None:
         super().__init__((lambda: float(int(world.now_s))) if coarse else (lambda: world.now_s), "sim://queue")
         self.world = world
         self.ledger = ledger
         self.ignores_conditions = False
         self._by_content = by_content
+        self._revives = revives
         self._past: list[tuple[str, Entry | None]] = []
 
     def create(self, key: str, body: bytes) -> str:
@@ -45,6 +49,18 @@ class SimStore(MemoryBucket):
         if self.ignores_conditions:
             return self.put(key, body)
         return super().replace(key, body, version)
+
+    def late_replace(self, key: str, body: bytes, version: str) -> Callable[[], str]:
+        """What a replace that was sent now does when it lands later."""
+        standing = self._objects.get(key)
+        holds_now = standing is not None and standing.entry.version == version
+
+        def land() -> str:
+            if self._revives and holds_now and key not in self._objects:
+                return self.put(key, body)
+            return self.replace(key, body, version)
+
+        return land
 
     def put(self, key: str, body: bytes) -> str:
         """A plain PUT, for the variants that break the protocol."""
@@ -126,7 +142,12 @@ class SimBucket:
         return self._request("create", key, lambda: self.store.create(key, body))
 
     def replace(self, key: str, body: bytes, version: str) -> str:
-        return self._request("replace", key, lambda: self.store.replace(key, body, version))
+        return self._request(
+            "replace",
+            key,
+            lambda: self.store.replace(key, body, version),
+            late=lambda: self.store.late_replace(key, body, version),
+        )
 
     def put(self, key: str, body: bytes) -> str:
         """For the variants that break the protocol."""
@@ -142,16 +163,31 @@ class SimBucket:
         with self.store.download(key, offset=offset) as chunks:
             yield chunks
 
-    def _request(self, verb: str, key: str, call: Callable[[], T], stale: Callable[[], T] | None = None) -> T:
+    def _request(
+        self,
+        verb: str,
+        key: str,
+        call: Callable[[], T],
+        stale: Callable[[], T] | None = None,
+        late: Callable[[], Callable[[], T]] | None = None,
+    ) -> T:
         world = self.world
         if world.quiet:
             return call()
         fate = world.request(verb, key)
         if fate == NORMAL:
             return call()
-        return self._fated(fate, verb, key, call, stale or call)
+        return self._fated(fate, verb, key, call, stale or call, late)
 
-    def _fated(self, fate: int, verb: str, key: str, call: Callable[[], T], stale: Callable[[], T]) -> T:
+    def _fated(
+        self,
+        fate: int,
+        verb: str,
+        key: str,
+        call: Callable[[], T],
+        stale: Callable[[], T],
+        late: Callable[[], Callable[[], T]] | None,
+    ) -> T:
         if fate == STALE:
             return stale()
         if fate == BUSY:
@@ -159,7 +195,8 @@ class SimBucket:
         if fate == LATE:
             return self._answered_late(verb, key, call)
         if fate == FLOAT:
-            self.world.floats.append(Float(f"{verb} {key} of {self.party.name}", _quietly(call), self.world.now_s))
+            landing = late() if late is not None else call
+            self.world.floats.append(Float(f"{verb} {key} of {self.party.name}", _quietly(landing), self.world.now_s))
         elif fate == AFTER:
             _quietly(call)()
         else:
