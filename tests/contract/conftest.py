@@ -8,6 +8,8 @@ from tests.sizing import pick
 
 for part in ("bucket_verbs", "bucket_listing", "bucket_streams", "bucket_races", "process_races"):
     pytest.register_assert_rewrite(f"gpujob.testing.{part}")
+for part in ("store_setting", "store_lives", "store_names", "store_cleaning", "store_fairness"):
+    pytest.register_assert_rewrite(f"gpujob.testing.{part}")
 
 
 @pytest.fixture(autouse=True)
