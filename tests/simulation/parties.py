@@ -5,8 +5,10 @@ Invariant: nothing here knows the protocol; it only calls `gpujob` and `gpujob_w
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,8 +34,10 @@ SHORT_RETENTION = QueueConfig(ttl_s=30.0, beat_s=10.0, retention_s=600.0)
 
 @functools.cache
 def small_file() -> Path:
-    """The one artifact of all attempts."""
-    path = Path(tempfile.gettempdir()) / "gpujob-simulation-artifact.txt"
+    """The one artifact of all attempts of this process: another process that wrote the same file would alter it."""
+    folder = tempfile.mkdtemp(prefix="gpujob-simulation-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "artifact.txt"
     path.write_text("an artifact")
     return path
 
