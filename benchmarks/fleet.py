@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
 _PRELOAD = [
     "boto3",
     "gpujob.buckets.s3",

@@ -17,7 +17,8 @@ class Sizes:
     rounds: int  # of raw and gpujob in turn
     submits: int  # in each round
     fleets: tuple[int, ...]  # numbers of processes
-    jobs: tuple[int, ...]  # drained by each of those fleets; one page of a LIST at most
+    jobs: tuple[int, ...]  # drained by each of those fleets in a round; one page of a LIST at most
+    drains: int  # rounds of that
     pending: tuple[int, ...]  # jobs that wait while others are claimed
     claims: int
     lanes: int  # queues on which pick-up is tried side by side
@@ -37,7 +38,8 @@ FULL = Sizes(
     rounds=5,
     submits=40,
     fleets=(1, 4, 8),
-    jobs=(100, 200, 200),
+    jobs=(40, 80, 80),
+    drains=3,
     pending=(100, 10_000),
     claims=50,
     lanes=8,
@@ -54,6 +56,7 @@ QUICK = Sizes(
     submits=5,
     fleets=(1, 2),
     jobs=(4, 8),
+    drains=1,
     pending=(6, 24),
     claims=4,
     lanes=2,

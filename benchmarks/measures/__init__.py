@@ -1,4 +1,4 @@
-"""One module for each measurement. Each has `measure(place, sizes)`, which returns its rows."""
+"""One module for each measurement, named in `NAMES`; its `measure(place, sizes)` returns the rows."""
 
 from __future__ import annotations
 
