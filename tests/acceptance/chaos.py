@@ -48,7 +48,7 @@ class Plan:
     most_blows: int = 1_000_000
     freeze_every: int = 3  # every n-th blow freezes a worker instead of killing it
     freeze_s: float = 4.5
-    deadline_s: float = 240.0
+    deadline_s: float = 400.0
     seed: int = 1
 
 
@@ -80,6 +80,7 @@ class Fleet:
         self.live: list[subprocess.Popen[bytes]] = []
         self.frozen: list[tuple[float, subprocess.Popen[bytes]]] = []
         self.logs: list[Path] = []
+        self.log_of: dict[int, Path] = {}
 
     def fill(self) -> None:
         self.live = [process for process in self.live if process.poll() is None]
@@ -97,15 +98,23 @@ class Fleet:
                     "--id",
                     "chaos",
                 ]
-                self.live.append(subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd=self.folder))
+                process = subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd=self.folder)
+            self.live.append(process)
+            self.log_of[process.pid] = self.logs[-1]
 
-    def kill_one(self, rng: random.Random) -> None:
-        victim = self.live.pop(rng.randrange(len(self.live)))
+    def victim(self, rng: random.Random) -> subprocess.Popen[bytes] | None:
+        """A worker that has claimed a job: on a slow machine, killing them while they start would prove nothing."""
+        serving = [process for process in self.live if b" claimed " in self.log_of[process.pid].read_bytes()]
+        chosen = rng.choice(serving) if serving else None
+        if chosen is not None:
+            self.live.remove(chosen)
+        return chosen
+
+    def kill_one(self, victim: subprocess.Popen[bytes]) -> None:
         victim.kill()
         victim.wait()
 
-    def freeze_one(self, rng: random.Random, now: float) -> None:
-        victim = self.live.pop(rng.randrange(len(self.live)))
+    def freeze_one(self, victim: subprocess.Popen[bytes], now: float) -> None:
         victim.send_signal(signal.SIGSTOP)
         self.frozen.append((now + self.plan.freeze_s, victim))
 
@@ -193,13 +202,14 @@ def _torment(store: JobStore, plan: Plan, fleet: Fleet, report: Report, rng: ran
         assert now - started < plan.deadline_s, f"{len(witness.seen)} of {plan.jobs} jobs after {plan.deadline_s} s"
         fleet.thaw(now)
         fleet.fill()
-        if now >= next_blow and blows < plan.most_blows:
+        victim = fleet.victim(rng) if now >= next_blow and blows < plan.most_blows else None
+        if victim is not None:
             blows += 1
             if blows % plan.freeze_every == 0:
-                fleet.freeze_one(rng, now)
+                fleet.freeze_one(victim, now)
                 report.freezes += 1
             else:
-                fleet.kill_one(rng)
+                fleet.kill_one(victim)
                 report.kills += 1
             next_blow = now + rng.uniform(*plan.kill_every_s)
         SYSTEM.sleep(0.2)

@@ -35,12 +35,13 @@ def fresh_prefix() -> str:
     return new_id(SYSTEM.now(), system_random())
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
+@pytest.mark.xdist_group("chaos")
 def test_chaos_on_a_folder(tmp_path: Path) -> None:
     say(chaos.run((tmp_path / "store").as_uri(), PLAN))
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(500)
 @pytest.mark.xdist_group("chaos")
 def test_chaos_on_a_server(s3_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     say(on_server(s3_server, PLAN, monkeypatch))
