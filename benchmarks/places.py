@@ -75,7 +75,7 @@ def _version(program: Path) -> str:
     words = [str(program), "version"] if program.name == "weed" else [str(program), "--version"]
     said = subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines()
     line = said[0].strip() if said else program.name
-    return f"built from {programs.MINIO_MODULE}" if "DEVELOPMENT" in line else line
+    return f"built from {programs.MINIO_MODULE}" if "DEVELOPMENT" in line else f"{program.name} {line}"
 
 
 @contextmanager
