@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import takewhile
 
 from gpujob import keys
 from gpujob.buckets.base import Entry, Listing
 from gpujob.decisions import margin_s
-from gpujob.protocol.claim import Claimer, Skipped
+from gpujob.protocol.claim import GONE, Claimer, Skipped
 from gpujob.protocol.lease import HeldLease
 
 PAGE_LIFE_S = 10.0
@@ -22,6 +23,8 @@ TOP_EVERY_S = 60.0
 SHORTEST_IDLE_S = 1.0
 LONGEST_IDLE_S = 30.0
 FEW = 8
+WIDEST = 256
+MISSES = 12  # a LIST costs about as much as a dozen GETs
 MEMORY = 200_000
 WAITS = 1000
 LEASED_PAGES = 20
@@ -41,6 +44,7 @@ class Poller:
         self._resume = ""
         self._page_end = ""
         self._page_served = False
+        self._window = FEW
         self._top_seen_s = -math.inf
         self._pending_due_s = -math.inf
         self._leased_due_s = -math.inf
@@ -163,19 +167,34 @@ class Poller:
         return rows
 
     def _try_page(self) -> HeldLease | None:
-        """A claim from the page: of its first few keys of one level, one at random."""
+        """A claim from the page: of its first few keys of one level, one at random.
+
+        A key that is gone was claimed by another worker: the few become more, so that workers part, and after a dozen
+        such misses, the price of a LIST, the page is read anew.
+        """
+        misses = 0
         while self._page and self._ctx.runtime.elapsed() < self._page_until_s:
-            level = self._page[0].key.split("/", 2)[1]
-            few = [entry for entry in self._page[:FEW] if entry.key.split("/", 2)[1] == level]
-            entry = self._page.pop(self._ctx.rng.randrange(len(few)))
+            entry = self._page.pop(self._ctx.rng.randrange(self._same_level()))
             got = self.claimer.claim(entry.key)
             if isinstance(got, HeldLease):
+                self._window = max(FEW, self._window // 2)
                 return got
             self._remember(entry, got)
             where = keys.parse_pending(entry.key)
             if where is not None:
                 self._note_wait(where.id, got)
+            if got == GONE:
+                misses += 1
+                self._window = min(WIDEST, self._window * 2)
+            if misses >= MISSES:
+                misses = 0
+                self._fetch_page()
         return None
+
+    def _same_level(self) -> int:
+        """How many keys at the top of the page are of its first key's level, within the window."""
+        level = self._page[0].key.split("/", 2)[1]
+        return sum(1 for _ in takewhile(lambda entry: entry.key.split("/", 2)[1] == level, self._page[: self._window]))
 
     def _page_done(self) -> None:
         """The page is used up: says from where and when to list next."""

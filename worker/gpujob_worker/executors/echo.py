@@ -5,6 +5,7 @@ Invariant: an artifact's bytes follow from its name and size alone, so that its 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ def artifact_bytes(name: str, size_bytes: int) -> bytes:
     return b"".join(artifact_chunks(name, size_bytes))
 
 
+@functools.cache
+def _version() -> str:
+    return importlib.metadata.version("gpujob")
+
+
 class EchoExecutor:
     """Sleeps, makes files, fails if told to, and gives the message back. In that order."""
 
@@ -49,7 +55,7 @@ class EchoExecutor:
             _write(path, str(artifact["name"]), int(artifact["bytes"]))
             job.artifact(str(artifact["name"]), path, media_type="application/octet-stream")
         _fail_if_told(job)
-        engine = Engine(name="echo", version=importlib.metadata.version("gpujob"))
+        engine = Engine(name="echo", version=_version())
         return Outcome({"message": job.input.get("message")}, engine)
 
 
