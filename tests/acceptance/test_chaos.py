@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,24 +34,29 @@ DEFAULT_TTL = chaos.Plan(
 )
 
 
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """One chaos run at a time on a machine: four workers are enough for it."""
+    with (Path(tempfile.gettempdir()) / "gpujob-chaos.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def fresh_prefix() -> str:
     return new_id(SYSTEM.now(), system_random())
 
 
-@pytest.mark.timeout(500)
-@pytest.mark.xdist_group("chaos")
+@pytest.mark.timeout(1500)
 def test_chaos_on_a_folder(tmp_path: Path) -> None:
     say(chaos.run((tmp_path / "store").as_uri(), PLAN))
 
 
-@pytest.mark.timeout(500)
-@pytest.mark.xdist_group("chaos")
+@pytest.mark.timeout(1500)
 def test_chaos_on_a_server(s3_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     say(on_server(s3_server, PLAN, monkeypatch))
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.xdist_group("chaos")
+@pytest.mark.timeout(1500)
 def test_chaos_with_the_default_ttl(seaweedfs: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     say(on_server(seaweedfs, DEFAULT_TTL, monkeypatch))
 
