@@ -226,7 +226,6 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert outcome == "removed"
             self._forget(job_id)
-            self.names = {name: held for name, held in self.names.items() if held != job_id}
 
     # -- what must hold
 
@@ -311,7 +310,9 @@ class QueueMachine(RuleBasedStateMachine):
             self._forget(job_id)
 
     def _forget(self, job_id: str) -> None:
+        """A job goes with its idempotency key, whoever removed it: the key is free for another spec then."""
         del self.model[job_id]
+        self.names = {name: held for name, held in self.names.items() if held != job_id}
 
     @staticmethod
     def _spec(message: str) -> dict[str, Any]:
