@@ -16,7 +16,7 @@ from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
-from gpujob.protocol.removal import SETTLED_S, leftovers
+from gpujob.protocol.removal import SETTLED_S, retire
 from gpujob.protocol.status import pending_key, result_of
 from gpujob.records import Lease, Manifest, Result, decode, is_hint
 
@@ -73,9 +73,8 @@ class Collector:
     def _results(self) -> None:
         for entry in self._aged(every_entry(self.ctx, keys.DONE), self.older_than_s):
             job_id = keys.parse_job(entry.key, keys.DONE)
-            if job_id is None or (not self.dry_run and leftovers(self.ctx, job_id)):
-                continue
-            self._drop("results", [entry])
+            if job_id is not None and (self.dry_run or retire(self.ctx, job_id)):
+                self.garbage.add("results", [entry])
 
     def _artifacts(self) -> None:
         for job_id, rows in groupby(every_entry(self.ctx, keys.ARTIFACTS), _job_of):

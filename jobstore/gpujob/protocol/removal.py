@@ -48,14 +48,27 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
         return Removed("cleaned", age_s)
     for key in files:
         cleaning.drop(ctx, key)
-    if result is not None and result.manifest is not None and result.manifest.idempotency_key:
-        cleaning.drop(ctx, keys.unique(result.manifest.idempotency_key))
+    _free_key(ctx, result)
     return Removed("removed", age_s, 1 + len(files))
 
 
-def leftovers(ctx: Context, job_id: str) -> bool:
-    """Cleans what a finished job left in pending/ and leased/; True where there was something. done/ has been seen."""
-    return _clean(ctx, job_id, _result(ctx, job_id))
+def retire(ctx: Context, job_id: str) -> bool:
+    """Removes a result that retention no longer keeps, and frees its idempotency key; its files are left to gc.
+
+    False where the job had left something to clean: then done/ stays for the next pass. The caller has seen done/ and
+    knows its age.
+    """
+    result = _result(ctx, job_id)
+    if _clean(ctx, job_id, result):
+        return False
+    if cleaning.drop(ctx, keys.done(job_id)):
+        _free_key(ctx, result)
+    return True
+
+
+def _free_key(ctx: Context, result: Result | None) -> None:
+    if result is not None and result.manifest is not None and result.manifest.idempotency_key:
+        cleaning.drop(ctx, keys.unique(result.manifest.idempotency_key))
 
 
 def _clean(ctx: Context, job_id: str, result: Result | None) -> bool:

@@ -14,7 +14,7 @@ from gpujob.protocol import cleaning
 from gpujob.protocol.claim import Claimer, Skipped
 from gpujob.protocol.context import Context
 from gpujob.protocol.lease import HeldLease
-from gpujob.protocol.removal import SETTLED_S, leftovers
+from gpujob.protocol.removal import SETTLED_S, retire
 from gpujob.records import Manifest
 
 
@@ -70,10 +70,9 @@ class Sweeper:
         job_id = keys.parse_job(entry.key, keys.DONE)
         if job_id is None or age_s < max(SETTLED_S, self.ctx.config.retention_s):
             return False
-        self._left -= 5
-        if leftovers(self.ctx, job_id):
-            return True
-        return cleaning.drop(self.ctx, entry.key)
+        self._left -= 6
+        retire(self.ctx, job_id)
+        return True
 
     def _note(self, entry: Entry, got: object) -> bool:
         self._left -= 1

@@ -62,6 +62,14 @@ class CleaningContract(StoreSetting):
         assert store.status(job.id).ended
         assert store.remove(job.id).outcome == "removed"
 
+    def test_gc_frees_the_idempotency_key_with_its_job(self, store: JobStore, clock: ManualRuntime) -> None:
+        first = store.submit(echo(idempotency_key="chapter-1"))
+        finish(claim(store))
+        clock.sleep(3700)
+        store.gc(older_than_s=3600.0)
+        again = store.submit(echo(message="edited", idempotency_key="chapter-1"))
+        assert not again.already and again.id != first.id
+
     def test_gc_removes_old_results_and_what_belonged_to_them(
         self, store: JobStore, clock: ManualRuntime, file: Path
     ) -> None:
