@@ -208,6 +208,8 @@ class Presence(Record):
     kinds: tuple[str, ...] = ()
     formats: dict[str, tuple[str, ...]] = {}
     warm: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     machine: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     state: Literal["idle", "loading", "busy", "draining"] = "idle"

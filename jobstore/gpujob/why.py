@@ -114,8 +114,15 @@ def _of_run(lease: Lease, modified: float, workers: Workers, now: float) -> Reas
     on = _called(lease.worker, workers)
     progress = lease.progress
     if progress.phase == "load" or any(w.id == lease.worker and w.state == "loading" for w, _ in workers):
-        return Reason("loading", f"{on} is loading a model")
+        return Reason("loading", f"{on} is loading a model{_share(progress)}")
     return Reason("running", f"running on {on}{_how_far(progress, now - lease.started_at)}")
+
+
+def _share(progress: Progress) -> str:
+    """How much of a model is there, where that is known."""
+    if progress.phase != "load" or progress.total <= 0:
+        return ""
+    return f", {100 * min(1.0, progress.done / progress.total):.0f} %"
 
 
 def _vanished(lease: Lease, silent_s: float, workers: Workers) -> Reason:
@@ -165,6 +172,10 @@ def _obstacle(manifest: Manifest, workers: Sequence[Presence]) -> Reason | None:
         most = max(gpu_memory_bytes(worker) for worker in serving)
         text = f"no worker has {format_size(needed)} of GPU memory; the most that any has is {format_size(most)}"
         return Reason("no_worker_fits", text, "Start a bigger one, or submit it with a smaller requires.gpu_memory.")
+    names = set(manifest.spec.get("secrets") or ())
+    if names and not any(names <= set(worker.secrets) for worker in serving):
+        text = f"no worker gives jobs the secret {' or '.join(sorted(names))}"
+        return Reason("no_worker_fits", text, "Name it in the worker's GPUJOB_ALLOW_SECRETS, and set it there.")
     if all(worker.state == "draining" or worker.control for worker in serving):
         return Reason("draining", f"every live worker that serves {manifest.kind} is leaving", START_ONE)
     return None

@@ -14,8 +14,9 @@ from gpujob import models
 from gpujob.errors import JobCancelled, JobFailed
 from gpujob_worker.executors.narrate import NarrateExecutor
 from tests.acceptance import ears
+from tests.fake_job import FakeCache, FakeJob, unheard
 from tests.sizing import pick, require_or_skip
-from tests.unit.speech.fakes import FakeCache, FakeJob, narration_input
+from tests.unit.speech.fakes import narration_input
 
 TEXTS = (
     "Welcome to this tutorial. In the next two minutes we build a small web service.",
@@ -44,7 +45,7 @@ def executor() -> NarrateExecutor:
     executor = NarrateExecutor(offline=True)
     readiness = executor.readiness()
     require_or_skip("kokoro", f"{readiness.reason}; {readiness.hint}", there=readiness.ready)
-    executor.load()
+    executor.load({}, unheard)
     return executor
 
 
@@ -187,7 +188,7 @@ def test_without_a_model_it_says_what_to_do(tmp_path: Path) -> None:
     assert not readiness.ready
     assert readiness.hint is not None
     with pytest.raises(JobFailed) as failure:
-        executor.load()
+        executor.load({}, unheard)
     assert failure.value.type == "model_not_found"
 
 
@@ -199,5 +200,5 @@ def test_a_broken_model_file_is_named(tmp_path: Path) -> None:
         with path.open("wb") as stream:
             stream.truncate(file.size_bytes)
     with pytest.raises(JobFailed, match="does not load") as failure:
-        NarrateExecutor(root=tmp_path, offline=True).load()
+        NarrateExecutor(root=tmp_path, offline=True).load({}, unheard)
     assert failure.value.type == "model_not_found"

@@ -23,7 +23,7 @@ from gpujob.protocol import gc, removal, waiting
 from gpujob.protocol.submit import submit
 from gpujob.records import Manifest, QueueConfig, RetryPolicy
 from gpujob.store import JobStore
-from gpujob_worker.executor import JobContext, Outcome, Readiness
+from gpujob_worker.executor import Executor, JobContext, Outcome
 from gpujob_worker.worker import SWEEP_EVERY_S, Limits, Worker
 from tests.simulation.ledger import Ledger
 from tests.simulation.world import START_S, Party, World
@@ -51,7 +51,7 @@ class Script:
     stubborn: bool = False  # never looks whether it should stop
 
 
-class SimExecutor:
+class SimExecutor(Executor):
     """Follows scripts: one for each attempt, from `script_for`."""
 
     kinds: ClassVar[tuple[str, ...]] = ("echo",)
@@ -60,12 +60,6 @@ class SimExecutor:
         self._world = world
         self._ledger = ledger
         self._script_for = script_for
-
-    def readiness(self) -> Readiness:
-        return Readiness(True)
-
-    def load(self) -> None:
-        return None
 
     def run(self, job: JobContext) -> Outcome:
         nonce = job._held.record.nonce  # type: ignore[attr-defined]

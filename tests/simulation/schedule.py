@@ -198,7 +198,7 @@ def _quiet_end(stage: Stage, rng: Random) -> None:
 
 def _work_off(poller: Any, cast: Cast) -> None:
     while (held := poller.next()) is not None:
-        crew = Crew(load=lambda: cast.executor, identity={"id": "quiet"}, leaving=lambda: False)
+        crew = Crew(load=lambda wanted, report: cast.executor, identity={"id": "quiet"}, leaving=lambda: False)
         Attempt(held, crew).run()
         poller.again()
 

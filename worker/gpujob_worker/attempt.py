@@ -10,7 +10,7 @@ import logging
 import shutil
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,7 +36,7 @@ from gpujob.protocol.results import ended, queue_s
 from gpujob.records import JobError, Progress, Result, Timings, canonical_json
 
 from .context import AttemptContext
-from .executor import Executor, Outcome
+from .executor import Executor, Outcome, Report
 
 log = logging.getLogger("gpujob.worker")
 
@@ -48,9 +48,10 @@ MAX_OUTPUT_BYTES = 256 * 1024
 class Crew:
     """What an attempt needs from its worker."""
 
-    load: Callable[[], Executor]  # the executor, its model loaded
+    load: Callable[[Mapping[str, Any], Report], Executor]  # the executor, warm for an input
     identity: Mapping[str, Any]  # recorded in the result
     leaving: Callable[[], bool]  # whether the job has to be given back
+    secrets: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {}  # their values, by name
     scratch: Path | None = None  # where the working folders go; the system's temporary folder by default
 
 
@@ -88,10 +89,10 @@ class Attempt:
         elapsed = self.held.ctx.runtime.elapsed
         started_s = elapsed()
         self.held.report(Progress(phase="load", message="loading"))
-        executor = self.crew.load()
+        self.context = context = self._context(workdir)
+        executor = self.crew.load(context.input, context.loading)
         self.load_s = elapsed() - started_s
         self.held.report(Progress())
-        self.context = context = self._context(workdir)
         context.check()
         started_s = elapsed()
         outcome = executor.run(context)
@@ -111,6 +112,7 @@ class Attempt:
             files=files,
             cache=BucketStepCache(held.ctx.bucket, mode),
             leaving=self.crew.leaving,
+            secrets=self.crew.secrets(held.manifest.spec.get("secrets") or ()),
         )
 
     def _success(self, outcome: Outcome, context: AttemptContext) -> Result:

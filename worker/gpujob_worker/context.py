@@ -31,6 +31,7 @@ class AttemptContext:
         files: Mapping[str, Path],
         cache: StepCache,
         leaving: Callable[[], bool],
+        secrets: Mapping[str, str] = {},
     ) -> None:
         manifest = held.manifest
         self.id = held.id
@@ -40,6 +41,7 @@ class AttemptContext:
         self.files = files
         self.workdir = workdir
         self.cache = cache
+        self.secrets = secrets
         self.artifacts: list[Artifact] = []
         self.warnings: list[str] = []
         self.upload_s = 0.0
@@ -59,6 +61,12 @@ class AttemptContext:
                 done=done, total=total, message=message[:500], partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2)
             )
         )
+        self.logs.flush_if_due()
+
+    def loading(self, done: float, total: float, message: str) -> None:
+        """Reports how far the loading of models is; an executor's `load` gets this as its `report`."""
+        self.check()
+        self._held.report(Progress(phase="load", done=done, total=total, message=message[:500]))
         self.logs.flush_if_due()
 
     def check(self) -> None:

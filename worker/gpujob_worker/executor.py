@@ -1,16 +1,19 @@
 """The seam between the worker and what it runs.
 
-An executor is one class. A package of yours names it under the entry point group `gpujob.executors`, and the worker
-finds it. The worker makes one instance per process, calls `load` before the first job (so a model is loaded once)
-and `run` for each attempt. `run` computes; claiming, beating, uploading and committing are the worker's affair.
+An executor is one class that derives from `Executor`. A package of yours names it under the entry point group
+`gpujob.executors`, and the worker finds it. The worker keeps one instance, in a process of its own, and calls `load`
+and then `run` for each attempt. `run` computes; claiming, beating, uploading and committing are the worker's affair.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
+
+Report = Callable[[float, float, str], None]  # done, total, message
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,14 @@ class Readiness:
     ready: bool
     reason: str = ""
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where an executor's work really runs (`cpu`, `cuda`, `nvenc`), and what is wrong with that, if anything is."""
+
+    name: str = "cpu"
+    warning: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class JobContext(Protocol):
     attempt: int
     files: Mapping[str, Path]  # the job's input files, already fetched and verified
     workdir: Path  # an empty folder of this attempt's own; removed afterwards
+    secrets: Mapping[str, str]  # those that the spec names, from the worker's environment
     cache: StepCache
 
     def progress(self, done: float, total: float, message: str = "", *, partial: str = "") -> None:
@@ -94,19 +106,27 @@ class JobContext(Protocol):
         ...
 
 
-class Executor(Protocol):
-    """What a plug-in implements."""
+class Executor(ABC):
+    """What a plug-in derives from: `kinds` and `run` are its own, the rest has defaults."""
 
     kinds: ClassVar[tuple[str, ...]]  # the job kinds it serves, such as ("tts.narrate",)
 
     def readiness(self) -> Readiness:
         """Cheap: are the libraries and models here? Called at start; a kind that is not ready is not served."""
-        ...
+        return Readiness(True)
 
-    def load(self) -> None:
-        """Loads models; called once, before the first job. Raises JobFailed(model_not_found) where it cannot."""
-        ...
+    def device(self) -> Device:
+        """Where its work would really run, found by running something small. May take seconds; called once, at start."""
+        return Device()
 
+    def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
+        """Makes ready what a job with the input `wanted` needs; returns the names of the models that are warm now.
+
+        Called before each `run`, and at start with an empty `wanted`; cheap when all is warm. Call `report` often while
+        it takes long: a job that has to stop is stopped there. Raises JobFailed(model_not_found) where it cannot.
+        """
+        return ()
+
+    @abstractmethod
     def run(self, job: JobContext) -> Outcome:
         """Computes one attempt. Raise JobFailed for a failure with a type; anything else counts as type `engine`."""
-        ...

@@ -23,7 +23,7 @@ from gpujob.records import Manifest, Presence
 from gpujob.store import JobStore
 
 from .attempt import Attempt, Crew, Ending
-from .executor import Executor
+from .executor import Executor, Report
 from .machine import meets
 
 log = logging.getLogger("gpujob.worker")
@@ -83,7 +83,7 @@ class Worker:
         self.summary = Summary()
         self.machine = dict(machine or {})
         self._by_kind = {kind: e for e in executors for kind in e.kinds if kinds is None or kind in kinds}
-        self._loaded: set[int] = set()
+        self._warm: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # of each executor: its kinds, its models
         self._scratch = scratch
         self._runtime = store.runtime
         self._wake = self._runtime.event()
@@ -178,7 +178,7 @@ class Worker:
         self._keeper_state("busy", held.id)
         self._on_event("claimed", held.id)
         crew = Crew(
-            load=lambda: self._load(held.manifest.kind),
+            load=lambda wanted, report: self._load(held.manifest.kind, wanted, report),
             identity={"id": self.id, **self.machine},
             leaving=lambda: self._stopping,
             scratch=self._scratch,
@@ -188,13 +188,11 @@ class Worker:
         self._keeper_state("idle", None)
         self._on_event(ending, held.id)
 
-    def _load(self, kind: str) -> Executor:
+    def _load(self, kind: str, wanted: Mapping[str, Any], report: Report) -> Executor:
         executor = self._by_kind.get(kind)
         if executor is None:
             raise JobFailed(f"this worker does not serve {kind}", type="engine")
-        if id(executor) not in self._loaded:
-            executor.load()
-            self._loaded.add(id(executor))
+        self._warm[id(executor)] = (executor.kinds, executor.load(wanted, report))
         return executor
 
     def _serves(self, manifest: Manifest) -> bool:
@@ -227,7 +225,12 @@ class Worker:
             self._say_alive()
 
     def _say_alive(self) -> None:
-        changes = {**self._state, "warm": self._warm()}
+        warm = list(self._warm.values())
+        changes: dict[str, Any] = {
+            **self._state,
+            "warm": tuple(sorted(kind for kinds, _ in warm for kind in kinds if kind in self._by_kind)),
+            "models": tuple(sorted(model for _, models in warm for model in models)),
+        }
         if self._draining:
             changes["state"] = "draining"
         try:
@@ -239,9 +242,6 @@ class Worker:
             self.stop()
         elif word == "drain":
             self.drain()
-
-    def _warm(self) -> tuple[str, ...]:
-        return tuple(sorted(kind for kind, executor in self._by_kind.items() if id(executor) in self._loaded))
 
     def _leave(self) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 
 from gpujob.errors import JobCancelled, JobFailed
 from gpujob_worker.executors.echo import EchoExecutor, artifact_bytes, artifact_chunks
-from tests.unit.speech.fakes import FakeJob
+from tests.fake_job import FakeJob
 
 
 def test_the_message_comes_back(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from gpujob.errors import JobCancelled, JobFailed
 from gpujob_worker.speech.narration import JOINED, narrate
-from tests.unit.speech.fakes import FakeCache, FakeJob, FakeVoice, narration_input
+from tests.fake_job import FakeCache, FakeJob
+from tests.unit.speech.fakes import FakeVoice, narration_input
 
 LONG = "This sentence has about seventy characters in it, give or take a few. " * 3
 TAIL = 6_000  # samples of silence behind a sentence at speed 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gpujob.errors import JobFailed
-from gpujob_worker.executor import Engine, JobContext, Outcome, Readiness
+from gpujob_worker.executor import Engine, Executor, JobContext, Outcome
 
 _TENTHS = 10
 _BLOCK_BYTES = 1 << 20
@@ -36,16 +36,10 @@ def _version() -> str:
     return importlib.metadata.version("gpujob")
 
 
-class EchoExecutor:
+class EchoExecutor(Executor):
     """Sleeps, makes files, fails if told to, and gives the message back. In that order."""
 
     kinds: ClassVar[tuple[str, ...]] = ("echo",)
-
-    def readiness(self) -> Readiness:
-        return Readiness(True)
-
-    def load(self) -> None:
-        """There is nothing to load."""
 
     def run(self, job: JobContext) -> Outcome:
         _sleep(job, float(job.input.get("sleep") or 0.0))

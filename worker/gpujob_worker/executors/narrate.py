@@ -9,13 +9,13 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gpujob import models
 from gpujob.errors import Configuration, GpujobError, JobFailed
-from gpujob_worker.executor import JobContext, Outcome, Readiness
+from gpujob_worker.executor import Device, Executor, JobContext, Outcome, Readiness, Report
 
 if TYPE_CHECKING:
     from gpujob_worker.speech.synthesis import Speaker
@@ -27,34 +27,16 @@ _ON_CPU = ("kokoro", "kokoro-fp32", "kokoro-fp16")
 _ON_GPU = ("kokoro-fp16", "kokoro-fp32", "kokoro")  # int8 has no kernels there and is slower
 
 
-class NarrateExecutor:
+class NarrateExecutor(Executor):
     """Speaks scripts. `root` is the model folder, the user's cache by default; `offline` forbids fetching the model."""
 
     kinds: ClassVar[tuple[str, ...]] = ("tts.narrate",)
 
-    def __init__(
-        self,
-        *,
-        root: Path | None = None,
-        offline: bool = False,
-        threads: int | None = None,
-        progress: models.Progress | None = None,
-    ) -> None:
+    def __init__(self, *, root: Path | None = None, offline: bool = False, threads: int | None = None) -> None:
         self._root = root
         self._offline = offline
         self._threads = threads
-        self._progress = progress or _logged()
         self._speaker: Speaker | None = None
-
-    @property
-    def device(self) -> str:
-        """Where the loaded model really runs, `cuda` or `cpu`; empty before `load`."""
-        return self._speaker.engine.device if self._speaker else ""
-
-    @property
-    def warning(self) -> str | None:
-        """Why the loaded model runs on the CPU of a machine that has a GPU; None where all is well."""
-        return self._speaker.warning if self._speaker else None
 
     def readiness(self) -> Readiness:
         """Ready where the libraries are installed and the model is here or may be fetched."""
@@ -67,14 +49,30 @@ class NarrateExecutor:
             return Readiness(False, "the speech model is not on this machine", "gpujob models pull kokoro")
         return Readiness(True, "the speech model (121 MB) will be fetched first", "gpujob models pull kokoro")
 
-    def load(self) -> None:
+    def device(self) -> Device:
+        """Where onnxruntime computes here, and why not on the GPU of a machine that has one."""
+        name = importlib.import_module("gpujob_worker.speech.proof").session_device()
+        devices = importlib.import_module("gpujob_worker.speech.devices")
+        return Device(name, (devices.cpu_warning() or "") if name == "cpu" else "")
+
+    def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
         """Loads the model, fetching it first if it is not here. Raises JobFailed(model_not_found) where it cannot."""
-        if self._speaker is not None:
-            return
+        self._speaker = self._speaker or self._open(report)
+        return (self._speaker.engine.revision,)
+
+    def run(self, job: JobContext) -> Outcome:
+        """Speaks the job's steps."""
+        self.load(job.input, job.progress)
+        narration = importlib.import_module("gpujob_worker.speech.narration")
+        outcome: Outcome = narration.narrate(job, self._speaker, _software())
+        return outcome
+
+    def _open(self, report: Report) -> Speaker:
         try:
             synthesis = importlib.import_module("gpujob_worker.speech.synthesis")
-            files = self._files(choose_models(self._root, gpu=synthesis.wants_gpu()))
-            self._speaker = synthesis.Speaker(files.model, files.voices, files.revision, threads=self._threads)
+            files = self._files(choose_models(self._root, gpu=synthesis.wants_gpu()), report)
+            speaker: Speaker = synthesis.Speaker(files.model, files.voices, files.revision, threads=self._threads)
+            return speaker
         except ImportError as error:
             raise _cannot_load(f"{error.name or error} is not installed", "pip install 'gpujob[tts]'") from error
         except Configuration as error:
@@ -84,21 +82,15 @@ class NarrateExecutor:
         except Exception as error:
             raise _cannot_load(f"the speech model does not load: {error}", _PULL_AGAIN) from error
 
-    def _files(self, names: Sequence[str]) -> models.KokoroFiles:
+    def _files(self, names: Sequence[str], report: Report) -> models.KokoroFiles:
         """The first of the models that is here or can be fetched."""
+        progress = _reported(report)
         for name in names[:-1]:
             try:
-                return models.ensure(name, root=self._root, progress=self._progress, offline=self._offline)
+                return models.ensure(name, root=self._root, progress=progress, offline=self._offline)
             except Configuration as error:
                 log.warning("going on without %s: %s", name, error.message)
-        return models.ensure(names[-1], root=self._root, progress=self._progress, offline=self._offline)
-
-    def run(self, job: JobContext) -> Outcome:
-        """Speaks the job's steps."""
-        self.load()
-        narration = importlib.import_module("gpujob_worker.speech.narration")
-        outcome: Outcome = narration.narrate(job, self._speaker, _software())
-        return outcome
+        return models.ensure(names[-1], root=self._root, progress=progress, offline=self._offline)
 
 
 _PULL_AGAIN = "gpujob models rm kokoro, then: gpujob models pull kokoro"
@@ -113,14 +105,15 @@ def choose_models(root: Path | None, *, gpu: bool) -> tuple[str, ...]:
     return ("kokoro-fp16", "kokoro") if gpu else ("kokoro",)
 
 
-def _logged() -> models.Progress:
-    """Progress for the worker's log: one line whenever something else is being fetched."""
+def _reported(report: Report) -> models.Progress:
+    """The progress of a fetch as a job's progress, and a line in the log whenever something else is being fetched."""
     last = [""]
 
     def progress(done_bytes: int, total_bytes: int, what: str) -> None:
         if what != last[0]:
             last[0] = what
             log.info("fetching the speech model, %d of %d MB: %s", done_bytes // 10**6, total_bytes // 10**6, what)
+        report(done_bytes, total_bytes, f"fetching {what}")
 
     return progress
 

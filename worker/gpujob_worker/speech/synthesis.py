@@ -16,15 +16,13 @@ from typing import Any
 from gpujob.errors import JobFailed
 from gpujob_worker.executor import Engine
 
-from . import devices
+from . import devices, proof
 from .encode import to_pcm16
 from .script import Line, invalid
 from .voices import VoiceBook
 from .wav import SAMPLE_RATE
 
 _MOST_THREADS = 4
-_CUDA = "CUDAExecutionProvider"
-_CPU = "CPUExecutionProvider"
 
 
 class Speaker:
@@ -42,7 +40,7 @@ class Speaker:
             version=importlib.metadata.version("kokoro-onnx"),
             model="kokoro",
             revision=revision,
-            device="cuda" if self._session.get_providers()[0] == _CUDA else "cpu",
+            device=proof.device_of(self._session),
         )
         self.warning = devices.cpu_warning() if self.engine.device == "cpu" else devices.int8_warning(revision)
 
@@ -76,7 +74,7 @@ def default_threads() -> int:
 
 def wants_gpu() -> bool:
     """Whether there is a GPU and onnxruntime offers CUDA; whether it works shows only in a session."""
-    return devices.gpu_present() and _CUDA in importlib.import_module("onnxruntime").get_available_providers()
+    return devices.gpu_present() and proof.CUDA in importlib.import_module("onnxruntime").get_available_providers()
 
 
 def _open_session(model: Path, threads: int) -> Any:
@@ -87,12 +85,7 @@ def _open_session(model: Path, threads: int) -> Any:
     options.log_severity_level = 3
     # Threads that spin while they wait burn a second core for nothing.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers: list[Any] = [_CPU]
-    if _CUDA in ort.get_available_providers():
-        if hasattr(ort, "preload_dlls"):
-            ort.preload_dlls()  # CUDA and cuDNN out of NVIDIA's wheels, where they are installed that way
-        providers.insert(0, (_CUDA, {"cudnn_conv_algo_search": "DEFAULT"}))
-    return ort.InferenceSession(str(model), options, providers=providers)
+    return ort.InferenceSession(str(model), options, providers=proof.providers(ort))
 
 
 def _out_of_memory(error: BaseException) -> JobFailed:
