@@ -50,7 +50,8 @@ EXIT_CODES = {
 SETTINGS = {
     "store": "The queue: `s3://bucket/prefix`, `file:///path` or a folder.",
     "worker_id": "The first part of a worker's id; the host's name if left out.",
-    "secrets": "Environment variables that this machine's worker may hand to jobs. For executors to come; no effect yet.",
+    "allow_secrets": "Environment variables that this machine's worker may hand to jobs that name them; none by default.",
+    "allow_models": "Models that jobs may make this machine's worker fetch, beside its own defaults; `owner/*` is a pattern.",
     "submitted_by": "How your jobs are signed; `user@host` if left out.",
     "max_pending": "Refuse to submit above so many waiting jobs.",
     "chat_preload": "Chat models to load at start. For the chat executor to come; no effect yet.",

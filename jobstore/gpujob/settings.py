@@ -72,8 +72,10 @@ class Settings(BaseModel):
 
     store: Annotated[str, BeforeValidator(_store_url)] = ""
     worker_id: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$")
-    secrets: Words = ()
+    allow_secrets: Words = ()
     """Names of the environment variables that this machine's worker may hand to jobs that ask for them."""
+    allow_models: Words = ()
+    """Patterns (`owner/*`) of the models that jobs may make this machine's worker fetch, beside its own defaults."""
     submitted_by: str | None = Field(None, max_length=200)
     max_pending: int | None = Field(None, ge=1)
     chat_preload: Words = ()
