@@ -85,13 +85,22 @@ class JobFailed(GpujobError):
     """An attempt failed.
 
     `type` is one of out_of_memory, timeout, worker_lost, invalid_input, model_not_found, engine, storage.
-    A retryable failure is tried again until `retry.max_attempts` is reached.
+    A retryable failure is tried again until `retry.max_attempts` is reached. `traceback` is that of another process.
     """
 
-    def __init__(self, message: str, *, type: str = "engine", retryable: bool = True, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: str = "engine",
+        retryable: bool = True,
+        hint: str | None = None,
+        traceback: str = "",
+    ) -> None:
         super().__init__(message, hint=hint)
         self.type = type
         self.retryable = retryable
+        self.traceback = traceback
 
 
 class CorruptRecord(GpujobError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -37,6 +38,11 @@ NOT_YET = (
     "COLAB_TTS_DRIVE_PATH",
 )  # fmt: skip
 """Names of the earlier HTTP server and Drive folder: they have no effect until the gateway and the bridge come."""
+
+
+_CREDENTIAL = re.compile(
+    r"^AWS_|^GOOGLE_|^MINIO_|SECRET(?!S$)|TOKEN|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE
+)
 
 
 def _words(value: object) -> object:
@@ -168,6 +174,17 @@ def debugging() -> bool:
 def secret_values(names: tuple[str, ...]) -> dict[str, str]:
     """The values of those environment variables that are set. For the worker, and only for names it allows."""
     return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def child_environment() -> dict[str, str]:
+    """This process's environment without what looks like a credential: what an executor's process gets."""
+    return {name: value for name, value in os.environ.items() if not _CREDENTIAL.search(name)}
+
+
+def ollama_host(environ: Mapping[str, str] | None = None) -> str:
+    """OLLAMA_HOST, where Ollama's own tools look for its daemon; empty where it is not set."""
+    environ = os.environ if environ is None else environ
+    return environ.get("OLLAMA_HOST", "").strip()
 
 
 def without_effect(environ: Mapping[str, str] | None = None) -> list[str]:

@@ -192,6 +192,7 @@ def job_error(error: Exception, attempt: int) -> JobError:
             message=error.message[:4000],
             hint=error.hint,
             retryable=error.retryable,
+            traceback=error.traceback,
             attempt=attempt,
         )
     if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk)):

@@ -27,9 +27,9 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Device:
-    """Where an executor's work really runs (`cpu`, `cuda`, `nvenc`), and what is wrong with that, if anything is."""
+    """Where an executor's work really runs, and what is wrong with that, if anything is."""
 
-    name: str = "cpu"
+    name: str = ""  # cpu, cuda, nvenc; empty where it does not matter
     warning: str = ""
 
 
@@ -42,6 +42,14 @@ class Engine:
     model: str = ""
     revision: str = ""
     device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the loaded models take, in bytes; other models make room for it. 0 where that is not known."""
+
+    memory: int = 0
+    gpu_memory: int = 0
 
 
 @dataclass
@@ -110,6 +118,8 @@ class Executor(ABC):
     """What a plug-in derives from: `kinds` and `run` are its own, the rest has defaults."""
 
     kinds: ClassVar[tuple[str, ...]]  # the job kinds it serves, such as ("tts.narrate",)
+    needs: ClassVar[Needs] = Needs()
+    isolated: ClassVar[bool] = True  # whether a crash is thinkable, so that it gets a process of its own
 
     def readiness(self) -> Readiness:
         """Cheap: are the libraries and models here? Called at start; a kind that is not ready is not served."""
@@ -126,6 +136,9 @@ class Executor(ABC):
         it takes long: a job that has to stop is stopped there. Raises JobFailed(model_not_found) where it cannot.
         """
         return ()
+
+    def close(self) -> None:  # noqa: B027 - a default, not a duty
+        """Ends what it has started beside itself, such as a daemon. Called when the worker leaves or needs the memory."""
 
     @abstractmethod
     def run(self, job: JobContext) -> Outcome:

@@ -16,9 +16,10 @@ from gpujob.errors import Configuration, GpujobError
 from gpujob.specs.quantities import parse_duration
 from gpujob.store import open_store
 
-from . import machine
+from . import fleet, machine
 from .registry import Candidate, candidates, ready
 from .signals import Leaving
+from .survey import Surroundings, survey
 from .worker import Limits, Summary, Worker
 
 log = logging.getLogger("gpujob.worker")
@@ -48,6 +49,15 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Run one job if one waits, then leave.")] = False,
     max_jobs: Annotated[int | None, typer.Option(min=1, help="Leave after this many attempts.")] = None,
     idle_exit: Annotated[str | None, typer.Option(help="Leave when there was nothing to do for so long.")] = None,
+    max_lifetime: Annotated[
+        str | None, typer.Option(help="Leave after so long; claim nothing whose timeout is longer than what is left.")
+    ] = None,
+    require_gpu: Annotated[
+        bool, typer.Option("--require-gpu", help="Refuse to serve a kind that would run on the CPU.")
+    ] = False,
+    gpu: Annotated[
+        str | None, typer.Option(metavar="0,1", help="Use these GPUs: a worker process for each, pinned to it.")
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Serves jobs of a queue on this machine until it is told to leave.
@@ -59,33 +69,54 @@ def run(
     )
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "phonemizer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    limits = Limits(once=once, max_jobs=max_jobs, idle_exit_s=_duration(idle_exit))
+    indexes = _indexes(gpu)
+    if len(indexes) > 1:
+        raise typer.Exit(fleet.run(indexes, sys.argv[1:]))
+    limits = Limits(
+        once=once, max_jobs=max_jobs, idle_exit_s=_duration(idle_exit), max_lifetime_s=_duration(max_lifetime)
+    )
     wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()] if kinds else None
     loaded = config.load(flags={"store": store, "worker_id": worker_id}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
-    _serve(loaded.settings, wanted, limits)
+    _serve(loaded.settings, wanted, limits, gpu_index=indexes[0] if indexes else None, require_gpu=require_gpu)
 
 
-def _serve(settings: config.Settings, wanted: list[str] | None, limits: Limits) -> None:
+def _indexes(gpus: str | None) -> list[int]:
+    """The numbers of `0,1`. Raises BadParameter for what is none."""
+    try:
+        return [int(number) for number in gpus.split(",")] if gpus is not None else []
+    except ValueError:
+        raise typer.BadParameter(f"{gpus!r} is no list of GPU numbers such as 0,1") from None
+
+
+def _serve(
+    settings: config.Settings, wanted: list[str] | None, limits: Limits, *, gpu_index: int | None, require_gpu: bool
+) -> None:
     url = settings.store or config.default_store()
     found = candidates(wanted)
     _report(found)
-    executors = ready(found)
+    executors = ready(found, gpu_index=gpu_index)
     if not executors:
         raise Configuration(
             f"nothing here can serve {' or '.join(wanted) if wanted else 'any kind'}",
             hint="`pip install 'gpujob[tts]'` and `gpujob models pull kokoro` make speech work; echo needs nothing.",
         )
-    described = machine.describe()
-    name = settings.worker_id or _own_name(str(described["host"]))
+    found_here = survey(executors, machine.describe(gpu_index), require_gpu=require_gpu)
+    _report_machine(found_here)
+    name = settings.worker_id or _own_name(str(found_here.machine["host"]))
+    if gpu_index is not None:
+        name = f"{name}-gpu{gpu_index}"
     worker = Worker(
         open_store(url),
         executors,
         worker_id=f"{name}-{token()[:4]}",
         kinds=wanted,
         limits=limits,
-        machine=described,
+        machine=found_here.machine,
+        warnings=found_here.warnings,
+        secrets=config.secret_values(settings.allow_secrets),
+        free=lambda: machine.free(gpu_index),
         on_event=lambda event, job_id: log.info("%s %s", event, job_id),
     )
     Leaving(worker, SYSTEM, log.info).install()
@@ -106,6 +137,20 @@ def _report(found: list[Candidate]) -> None:
                 one.readiness.reason,
                 one.readiness.hint,
             )
+
+
+def _report_machine(found: Surroundings) -> None:
+    facts = found.machine
+    gpu = (
+        f"{facts['gpu']}, {facts['gpu_memory'] / 1e9:.0f} GB, driver {facts['gpus'][0]['driver']}"
+        if "gpu" in facts
+        else "no GPU"
+    )
+    log.info("%s, %s, %s, Python %s", facts["provider"], facts["system"], gpu, facts["python"])
+    for kind, device in facts.get("devices", {}).items():
+        log.info("%s runs on %s", kind, device)
+    for warning in found.warnings:
+        log.warning("%s", warning)
 
 
 def _farewell(summary: Summary) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
+from .children.executor import ChildExecutor
 from .executor import Executor, Readiness
 
 log = logging.getLogger("gpujob.worker")
@@ -25,6 +26,7 @@ class Candidate:
     kinds: tuple[str, ...]
     readiness: Readiness
     executor: Executor | None = None
+    target: str = ""  # package.module:Class
 
 
 def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
@@ -38,13 +40,21 @@ def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
             found.append(Candidate(point.name, (), Readiness(False, f"does not load: {error}")))
             continue
         if kinds is None or set(kinds) & set(executor.kinds):
-            found.append(Candidate(point.name, tuple(executor.kinds), _readiness(executor), executor))
+            found.append(Candidate(point.name, tuple(executor.kinds), _readiness(executor), executor, point.value))
     return found
 
 
-def ready(found: Sequence[Candidate]) -> list[Executor]:
-    """The executors among `found` that can serve."""
-    return [one.executor for one in found if one.executor is not None and one.readiness.ready]
+def ready(found: Sequence[Candidate], *, gpu_index: int | None = None) -> list[Executor]:
+    """The executors among `found` that can serve, each in a process of its own where a crash of it is thinkable.
+
+    With `gpu_index` these processes see that GPU alone.
+    """
+    pinned = {} if gpu_index is None else {"CUDA_VISIBLE_DEVICES": str(gpu_index)}
+    return [
+        ChildExecutor(one.target, one.executor, environment=pinned) if one.executor.isolated else one.executor
+        for one in found
+        if one.executor is not None and one.readiness.ready
+    ]
 
 
 def _readiness(executor: Executor) -> Readiness:

@@ -9,6 +9,7 @@ A store that fails makes it wait, not end; only credentials or a bucket that are
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.clock import Task
-from gpujob.errors import BucketError, GpujobError, JobFailed
+from gpujob.errors import BucketError, GpujobError
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.presence import PresenceKeeper
 from gpujob.records import Manifest, Presence
 from gpujob.store import JobStore
 
 from .attempt import Attempt, Crew, Ending
-from .executor import Executor, Report
-from .machine import meets
+from .executor import Executor
+from .machine import Free, meets
+from .roster import Roster
 
 log = logging.getLogger("gpujob.worker")
 
@@ -36,11 +38,12 @@ LONGEST_TROUBLE_S = 30.0
 
 @dataclass(frozen=True)
 class Limits:
-    """When a worker leaves by itself; None means never."""
+    """When a worker leaves by itself; None means never. In a limited life it claims no job whose timeout is longer."""
 
     once: bool = False
     max_jobs: int | None = None
     idle_exit_s: float | None = None
+    max_lifetime_s: float | None = None
 
 
 @dataclass
@@ -67,6 +70,9 @@ class Worker:
         kinds: Sequence[str] | None = None,
         limits: Limits = Limits(),
         machine: Mapping[str, Any] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
+        free: Callable[[], Free] = Free,
         scratch: Path | None = None,
         presence_every_s: float | None = PRESENCE_EVERY_S,
         sweep_every_s: float | None = SWEEP_EVERY_S,
@@ -75,23 +81,28 @@ class Worker:
         """Serves every kind that `executors` have, or those of them that `kinds` names.
 
         `on_event(event, job_id)` hears claimed, and each ending by its name. `machine` goes into the presence record
-        and the results.
+        and the results, `warnings` into the presence record. `secrets` are values for jobs that name them; a job that
+        names others is left alone. `free` says how much memory is free, so that idle models make room.
         """
         self.id = worker_id
         self.store = store
         self.limits = limits
         self.summary = Summary()
         self.machine = dict(machine or {})
-        self._by_kind = {kind: e for e in executors for kind in e.kinds if kinds is None or kind in kinds}
-        self._warm: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # of each executor: its kinds, its models
+        self._warnings = tuple(warnings)
+        self._roster = Roster(executors, kinds=kinds, free=free)
+        self._secrets = dict(secrets or {})
         self._scratch = scratch
         self._runtime = store.runtime
+        self._ends_at_s = self._runtime.elapsed() + (
+            math.inf if limits.max_lifetime_s is None else limits.max_lifetime_s
+        )
         self._wake = self._runtime.event()
         self._gone = self._runtime.event()
         self._draining = False
         self._stopping = False
         self._on_event = on_event or (lambda event, job_id: None)
-        self._poller = store.poller(worker_id, serves_kind=self._by_kind.__contains__, serves=self._serves)
+        self._poller = store.poller(worker_id, serves_kind=self._roster.kinds.__contains__, serves=self._serves)
         self._sweeper = store.sweeper(worker_id)
         self._sweep_every_s = sweep_every_s
         self._sweep_at_s = self._runtime.elapsed() + (sweep_every_s or 0.0) * store.rng.random()
@@ -101,7 +112,7 @@ class Worker:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds it serves."""
-        return tuple(sorted(self._by_kind))
+        return self._roster.kinds
 
     def drain(self) -> None:
         """Finishes the job in hand, claims nothing more, and leaves."""
@@ -120,6 +131,7 @@ class Worker:
             self._serve()
         finally:
             self._gone.set()
+            self._roster.close()
             if presence is not None:
                 presence.join(5.0)
                 self._leave()
@@ -159,11 +171,14 @@ class Worker:
         return idle_exit_s is not None and self._runtime.elapsed() - idle_since_s >= idle_exit_s
 
     def _had_enough(self) -> bool:
+        if self._runtime.elapsed() >= self._ends_at_s:
+            log.info("leaving: this worker's life is over")
+            return True
         most = 1 if self.limits.once else self.limits.max_jobs
         return most is not None and self.summary.jobs >= most
 
     def _pause_s(self, idle_since_s: float) -> float:
-        pause_s = self._poller.wait_s()
+        pause_s = min(self._poller.wait_s(), max(0.0, self._ends_at_s - self._runtime.elapsed()))
         if self.limits.idle_exit_s is not None:
             left_s = idle_since_s + self.limits.idle_exit_s - self._runtime.elapsed()
             pause_s = min(pause_s, max(0.0, left_s))
@@ -178,9 +193,10 @@ class Worker:
         self._keeper_state("busy", held.id)
         self._on_event("claimed", held.id)
         crew = Crew(
-            load=lambda wanted, report: self._load(held.manifest.kind, wanted, report),
+            load=lambda wanted, report: self._roster.load(held.manifest.kind, wanted, report),
             identity={"id": self.id, **self.machine},
             leaving=lambda: self._stopping,
+            secrets=lambda names: {name: self._secrets[name] for name in names},
             scratch=self._scratch,
         )
         ending = Attempt(held, crew).run()
@@ -188,15 +204,13 @@ class Worker:
         self._keeper_state("idle", None)
         self._on_event(ending, held.id)
 
-    def _load(self, kind: str, wanted: Mapping[str, Any], report: Report) -> Executor:
-        executor = self._by_kind.get(kind)
-        if executor is None:
-            raise JobFailed(f"this worker does not serve {kind}", type="engine")
-        self._warm[id(executor)] = (executor.kinds, executor.load(wanted, report))
-        return executor
-
     def _serves(self, manifest: Manifest) -> bool:
-        return manifest.kind in self._by_kind and meets(manifest.requires, self.machine)
+        return (
+            manifest.kind in self.kinds
+            and meets(manifest.requires, self.machine)
+            and self._runtime.elapsed() + manifest.timeout_s <= self._ends_at_s
+            and set(manifest.spec.get("secrets") or ()) <= set(self._secrets)
+        )
 
     # -- presence
 
@@ -207,6 +221,8 @@ class Worker:
             started_at=self._runtime.now(),
             kinds=self.kinds,
             machine=self.machine,
+            secrets=tuple(sorted(self._secrets)),
+            warnings=self._warnings,
             every_s=self._presence_every_s or PRESENCE_EVERY_S,
         )
 
@@ -225,12 +241,8 @@ class Worker:
             self._say_alive()
 
     def _say_alive(self) -> None:
-        warm = list(self._warm.values())
-        changes: dict[str, Any] = {
-            **self._state,
-            "warm": tuple(sorted(kind for kinds, _ in warm for kind in kinds if kind in self._by_kind)),
-            "models": tuple(sorted(model for _, models in warm for model in models)),
-        }
+        warm, models = self._roster.warm()
+        changes: dict[str, Any] = {**self._state, "warm": warm, "models": models}
         if self._draining:
             changes["state"] = "draining"
         try:

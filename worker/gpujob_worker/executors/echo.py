@@ -40,6 +40,7 @@ class EchoExecutor(Executor):
     """Sleeps, makes files, fails if told to, and gives the message back. In that order."""
 
     kinds: ClassVar[tuple[str, ...]] = ("echo",)
+    isolated: ClassVar[bool] = False
 
     def run(self, job: JobContext) -> Outcome:
         _sleep(job, float(job.input.get("sleep") or 0.0))

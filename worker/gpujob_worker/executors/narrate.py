@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from gpujob import models
 from gpujob.errors import Configuration, GpujobError, JobFailed
-from gpujob_worker.executor import Device, Executor, JobContext, Outcome, Readiness, Report
+from gpujob_worker.executor import Device, Executor, JobContext, Needs, Outcome, Readiness, Report
 
 if TYPE_CHECKING:
     from gpujob_worker.speech.synthesis import Speaker
@@ -31,6 +31,7 @@ class NarrateExecutor(Executor):
     """Speaks scripts. `root` is the model folder, the user's cache by default; `offline` forbids fetching the model."""
 
     kinds: ClassVar[tuple[str, ...]] = ("tts.narrate",)
+    needs: ClassVar[Needs] = Needs(memory=400 * 2**20, gpu_memory=2**30)
 
     def __init__(self, *, root: Path | None = None, offline: bool = False, threads: int | None = None) -> None:
         self._root = root

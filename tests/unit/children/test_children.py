@@ -1,0 +1,242 @@
+"""An executor in a child process: whatever the child does, the attempt ends rightly and the worker serves on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpujob.buckets.memory import MemoryBucket
+from gpujob.records import Manifest, Result
+from gpujob.specs import parse_object
+from gpujob.store import JobStore
+from gpujob_worker.children.child import Child
+from gpujob_worker.children.executor import ChildExecutor
+from gpujob_worker.worker import Limits, Worker
+from tests.unit.children.victims import Victim
+
+TARGET = "tests.unit.children.victims:Victim"
+ROOT = Path(__file__).resolve().parents[3]
+
+
+class Served:
+    """A queue in memory, and a worker that runs one job a call."""
+
+    def __init__(self) -> None:
+        self.store = JobStore(MemoryBucket())
+        self.executor = ChildExecutor(TARGET, Victim())
+
+    def submit(self, do: str, **more: Any) -> str:
+        spec = {"kind": "test.victim", "input": {"do": do}, "retry": {"max_attempts": 1}, **more}
+        return self.store.submit(parse_object(spec, known_kinds=Victim.kinds)).id
+
+    def worker(self) -> Worker:
+        worker = Worker(
+            self.store, [self.executor], worker_id="w", limits=Limits(once=True), presence_every_s=None,
+            sweep_every_s=None, secrets={"HF_TOKEN": "hf_123"},
+        )  # fmt: skip
+        worker._roster.close = lambda: None  # type: ignore[method-assign]  # the child outlives this worker
+        return worker
+
+    def run(self, do: str, **more: Any) -> Result:
+        job_id = self.submit(do, **more)
+        assert self.worker().run().jobs == 1
+        result = self.store.result(job_id)
+        assert result is not None
+        return result
+
+    def log(self, result: Result) -> str:
+        prefix = f"artifacts/{result.id}/"
+        keys = [e.key for e in self.store.bucket.list(prefix).entries if "/log" in e.key]
+        found = [self.store.bucket.get(key) for key in sorted(keys)]
+        return "".join(one.body.decode() for one in found if one is not None)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    served = Served()
+    yield served
+    served.executor.close()
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (one that nobody has reaped yet counts)."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return True
+
+
+def test_the_whole_context_works_through_the_pipe(served: Served) -> None:
+    result = served.run("work", secrets=["HF_TOKEN"])
+    assert result.state == "succeeded", result.error
+    assert result.output["secrets"] == {"HF_TOKEN": "hf_123"}
+    assert result.output["pid"] != os.getpid()
+    assert [one.name for one in result.artifacts] == ["out/file.txt"]
+    assert list(result.warnings) == ["warned", "a word of warning"]
+    assert result.engine["name"] == "victim"
+    log = served.log(result)
+    assert all(line in log for line in ("a line", "printed", "complained", "warning: warned"))
+
+
+def test_the_child_stays_warm_from_job_to_job(served: Served) -> None:
+    first, second = served.run("nothing"), served.run("nothing")
+    assert first.output["pid"] == second.output["pid"]
+    assert (second.output["loads"], second.output["runs"]) == (2, 2)
+
+
+def test_it_gives_no_credentials_to_the_child(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hidden")
+    monkeypatch.setenv("HF_TOKEN", "hidden")
+    monkeypatch.setenv("GPUJOB_ALLOW_SECRETS", "HF_TOKEN")
+    served.run("nothing")
+    assert served.executor._child is not None
+    environment = Path(f"/proc/{served.executor._child.pid}/environ").read_bytes()
+    assert b"hidden" not in environment
+    assert b"GPUJOB_ALLOW_SECRETS=HF_TOKEN" in environment
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "words"),
+    [
+        ("raise", "engine", "RuntimeError: broke in the middle"),
+        ("fail", "invalid_input", "the input is odd"),
+        ("segfault", "engine", "SIGSEGV"),
+        ("exit", "engine", "exit code 3"),
+        ("killed", "engine", "SIGKILL"),
+        ("eat memory", "out_of_memory", "out of memory"),
+        ("load fails", "model_not_found", "no such model"),
+        ("write elsewhere", "engine", "outside its folder"),
+        ("twice", "engine", "two files called a"),
+        ("huge", "engine", "died"),
+        ("stop itself", "engine", "nobody had told it"),
+    ],
+)
+def test_grief_ends_the_attempt_and_not_the_worker(served: Served, do: str, kind: str, words: str) -> None:
+    result = served.run(do)
+    assert result.state == "failed"
+    assert result.error is not None
+    assert (result.error.type, words in result.error.message) == (kind, True), result.error
+    assert served.run("nothing").state == "succeeded"
+
+
+def test_the_last_words_of_a_crash_are_kept(served: Served) -> None:
+    result = served.run("segfault")
+    assert result.error is not None
+    assert "last words" in (result.error.traceback or "")
+    assert "last words" in served.log(result)
+
+
+def test_a_kill_that_the_memory_killer_counted_is_called_by_its_name(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter([7, 8])
+    monkeypatch.setattr("gpujob_worker.children.child.memory_kills", lambda: next(counts))
+    result = served.run("killed")
+    assert result.error is not None
+    assert (result.error.type, "kernel" in result.error.message) == ("out_of_memory", True)
+
+
+def test_a_hanging_job_ends_by_its_timeout_and_leaves_nothing_behind(served: Served) -> None:
+    result = served.run("hang", timeout=1)
+    assert result.error is not None
+    assert result.error.type == "timeout"
+    sleeper = next(line.split()[1] for line in served.log(result).splitlines() if line.startswith("sleeper"))
+    assert gone(int(sleeper))
+    assert served.run("nothing").output["runs"] == 1, "it was a fresh child"
+
+
+def test_a_load_that_hangs_ends_by_the_timeout_too(served: Served) -> None:
+    result = served.run("load hangs", timeout=1)
+    assert result.error is not None
+    assert result.error.type == "timeout"
+
+
+def test_a_job_that_obeys_is_stopped_and_its_child_stays_warm(served: Served) -> None:
+    pid = served.run("nothing").output["pid"]
+    result = served.run("obey", timeout=1)
+    assert result.error is not None
+    assert result.error.type == "timeout"
+    assert served.run("nothing").output["pid"] == pid
+
+
+def test_cancel_stops_the_work(served: Served) -> None:
+    job_id = served.submit("obey", timeout=600)
+    started = threading.Event()
+    worker = served.worker()
+    worker._on_event = lambda event, _: started.set()
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert started.wait(30)
+    while served.store.status(job_id).lease is None:
+        pass
+    worker.stop()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert served.store.status(job_id).state == "queued"
+
+
+def test_a_flood_costs_lines_and_nothing_else(served: Served) -> None:
+    result = served.run("flood")
+    assert result.state == "succeeded"
+    assert "lines left out" in served.log(result) or "[...]" in served.log(result)
+    assert len(served.log(result)) < 2**20
+
+
+def test_the_device_is_found_in_the_child(served: Served) -> None:
+    found = served.executor.device()
+    assert (found.name, found.warning) == ("cpu", "a warning")
+
+
+HOLD = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from gpujob_worker.children.child import Child
+child = Child({TARGET!r})
+assert child.next(30)["op"] == "ready"
+job = dict(id="j", kind="test.victim", input=dict(do="hang"), attempt=1, files={{}}, workdir="/tmp", secrets={{}})
+child.send(dict(op="run", job=job))
+said = child.next(30)["text"]
+print(child.pid, said.split()[1], flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_worker_that_is_killed_takes_its_child_and_its_processes_along() -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True, cwd=ROOT) as worker:
+        assert worker.stdout is not None
+        child, sleeper = map(int, worker.stdout.readline().split())
+        watched = [os.pidfd_open(pid) for pid in (child, sleeper)]
+        worker.send_signal(signal.SIGKILL)
+    for pid, descriptor in zip((child, sleeper), watched, strict=True):
+        _wait_for_end(descriptor)
+        assert gone(pid)
+
+
+def _wait_for_end(descriptor: int) -> None:
+    import select
+
+    ready, _, _ = select.select([descriptor], [], [], 20)
+    assert ready, "the process still runs"
+
+
+def test_close_ends_the_process() -> None:
+    child = Child(TARGET)
+    assert child.next(30) == {"op": "ready"}
+    child.close()
+    assert gone(child.pid)
+    with pytest.raises(EOFError, match="exit code 0"):
+        child.next(1)
+
+
+def test_a_job_of_unknown_secrets_is_left_alone(served: Served) -> None:
+    served.submit("nothing", secrets=["AWS_SECRET_ACCESS_KEY"])
+    assert served.worker().run().jobs == 0
+    assert isinstance(next(iter(served.store.jobs())).manifest, Manifest | None)

@@ -1,0 +1,1 @@
+"""Executors in processes of their own: what crashes there costs an attempt, never the worker."""
