@@ -53,7 +53,7 @@ clean: ## removes environments, caches and what the demo made (never a queue or 
 	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
 
 venv:
-	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --group lint --group test --group speech --about "350 MB"
+	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --group lint --group test --group speech --about "350 MB"
 
 models: venv
 	@$(BIN)/gpujob models pull kokoro

@@ -1,0 +1,155 @@
+"""The `chat.complete` executor: a language model in an Ollama daemon.
+
+Invariant: importing this module costs nothing; the `ollama` package comes with `load`. A job makes the daemon fetch
+what this worker's settings allow, and nothing else.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gpujob import settings
+from gpujob.errors import Configuration, JobFailed
+from gpujob_worker.executor import Device, Executor, JobContext, Outcome, Readiness, Report
+
+if TYPE_CHECKING:
+    from gpujob_worker.chat.client import Client
+    from gpujob_worker.chat.daemon import Daemon
+    from gpujob_worker.chat.fetching import Rules
+
+log = logging.getLogger(__name__)
+
+
+class ChatExecutor(Executor):
+    """Answers. `host` is where the daemon is (OLLAMA_HOST by default), `program` the `ollama` to start where none is.
+
+    `rules` say which models a job may make the daemon fetch; the settings chat_preload and allow_models by default.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("chat.complete",)
+
+    def __init__(self, *, host: str | None = None, program: Path | None = None, rules: Rules | None = None) -> None:
+        self._host = host
+        self._program = program
+        self._given_rules = rules
+        self._daemon: Daemon | None = None
+
+    def readiness(self) -> Readiness:
+        """Ready where the `ollama` package is installed, and a daemon answers or can be started."""
+        from gpujob_worker.chat import addresses, daemon
+
+        if importlib.util.find_spec("ollama") is None:
+            return Readiness(False, "ollama not installed", "pip install 'gpujob[chat]'")
+        try:
+            url = self._url()
+        except Configuration as error:
+            return Readiness(False, error.message, error.hint or "")
+        if daemon.version_at(url) is not None:
+            return Readiness(True)
+        if addresses.is_here(url) and self._own_program() is not None:
+            return Readiness(True, "an Ollama daemon will be started")
+        return Readiness(False, f"no Ollama daemon answers at {url}, and none can be started", daemon.INSTALL_HINT)
+
+    def device(self) -> Device:
+        """Where a model that is loaded computes, or else the smallest one here; nameless where there is none to try."""
+        from gpujob_worker.speech.devices import gpu_present
+
+        if not gpu_present():
+            return Device("cpu")
+        try:
+            return self._tried()
+        except (JobFailed, Configuration) as error:
+            return Device(warning=f"cannot tell where chat would run: {error.message}")
+
+    def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
+        """Brings the wanted model into the daemon's memory, fetching it first if that is allowed.
+
+        With an empty `wanted` those of the setting chat_preload; one that fails there is told in the log.
+        Raises JobFailed(model_not_found, out_of_memory, engine).
+        """
+        rules = self._rules()
+        if not wanted and not rules.preload:
+            return ()
+        client = self._client(lambda: report(0, 0, "starting Ollama"))
+        if wanted:
+            _make_ready(client, wanted, rules, report)
+        else:
+            _preload(client, rules, report)
+        return tuple(sorted(client.loaded(lambda: report(0, 0, ""))))
+
+    def run(self, job: JobContext) -> Outcome:
+        """Answers the job's messages."""
+        from gpujob_worker.chat import answering, names, placing
+
+        self.load(job.input, lambda done, total, message: job.check())
+        client = self._client(job.check)
+        assert self._daemon is not None
+        name = names.normal(str(job.input["model"]))
+        model = client.loaded(job.check).get(name) or client.models(job.check)[name]
+        device, warning = placing.device_of(model)
+        speaker = answering.Speaker(self._daemon.version, model, device, (warning,) if warning else ())
+        return answering.answered(job, client, speaker)
+
+    def close(self) -> None:
+        """Stops the daemon if it was started here; one that was found is left alone, with its models."""
+        if self._daemon is not None:
+            self._daemon.stop()
+            self._daemon = None
+
+    def _client(self, check: Callable[[], None]) -> Client:
+        """A daemon that answers, found or started. Raises JobFailed(engine) where there is none."""
+        try:
+            from gpujob_worker.chat import client, daemon
+        except ImportError as error:
+            raise JobFailed(f"{error.name} is not installed", hint="pip install 'gpujob[chat]'") from error
+
+        if self._daemon is None or not self._daemon.answers():
+            self.close()
+            self._daemon = daemon.connect(self._url(), self._own_program(), check)
+        return client.Client(self._daemon.url, where=self._daemon.where)
+
+    def _tried(self) -> Device:
+        from gpujob_worker.chat import placing
+
+        model = placing.try_one(self._client(_go_on), _go_on)
+        return Device() if model is None else Device(*placing.device_of(model))
+
+    def _url(self) -> str:
+        from gpujob_worker.chat.addresses import url_of
+
+        return url_of(settings.ollama_host() if self._host is None else self._host)
+
+    def _own_program(self) -> Path | None:
+        from gpujob_worker.chat.daemon import find_program
+
+        return self._program or find_program()
+
+    def _rules(self) -> Rules:
+        from gpujob_worker.chat.fetching import Rules
+
+        if self._given_rules is not None:
+            return self._given_rules
+        here = settings.load().settings
+        return Rules(here.chat_preload, here.allow_models)
+
+
+def _make_ready(client: Client, wanted: Mapping[str, Any], rules: Rules, report: Report) -> None:
+    from gpujob_worker.chat import fetching, request
+
+    fetching.make_ready(client, str(wanted["model"]), request.options_of(wanted), rules, report)
+
+
+def _preload(client: Client, rules: Rules, report: Report) -> None:
+    for model in rules.preload:
+        try:
+            _make_ready(client, {"model": model}, rules, report)
+        except JobFailed as error:
+            log.warning("%s is not preloaded: %s", model, error.message)
+
+
+def _go_on() -> None:
+    """The check of something that nobody can stop."""
