@@ -5,7 +5,7 @@ SIZE ?= quick
 PYTHON ?=
 PYTEST_ARGS ?=
 # What must not be missing. At home a missing part is skipped with a line that says how to get it; at full size it fails.
-REQUIRED_full := minio,seaweedfs,kokoro,whisper
+REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg
 REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
 
 RUN_PYTHON = $$(sh scripts/find-python $(PYTHON))
@@ -53,7 +53,7 @@ clean: ## removes environments, caches and what the demo made (never a queue or 
 	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
 
 venv:
-	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --group lint --group test --group speech --about "350 MB"
+	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --extra video --group lint --group test --group speech --about "420 MB"
 
 models: venv
 	@$(BIN)/gpujob models pull kokoro
