@@ -117,7 +117,10 @@ class Follower:
     # -- leaving early
 
     def _attend(self, reason: Reason) -> str:
-        if self._serving is None or reason.code not in NOBODY:
+        if self._serving is None:
+            return ""
+        if reason.code not in NOBODY:
+            self._serving.relax()
             return ""
         return self._serving.attend()
 

@@ -18,15 +18,20 @@ from gpujob_cli.text import clean, table
 
 STYLES = {"good": "32", "bad": "31", "warn": "33", "dim": "2", "bold": "1"}
 BAR_CELLS = 20
+GROWING_LINES = 12
 
 
 @dataclass(frozen=True)
 class Line:
-    """How things stand. `fraction` becomes a bar on a terminal; `left` is what changes all the time."""
+    """How things stand. `fraction` becomes a bar on a terminal; `left` is what changes all the time.
+
+    `growing` is text that is being written; its last lines stand above the line, on a terminal only.
+    """
 
     text: str
     fraction: float | None = None
     left: str = ""
+    growing: str = ""
 
     @property
     def percent(self) -> int:
@@ -143,7 +148,8 @@ class Output:
             console = Console(file=self._stderr, markup=False, highlight=False, emoji=False)
             self._live = Live(console=console, auto_refresh=False, transient=True)
             self._live.start()
-        self._live.update(_drawn(line), refresh=True)
+        drawn = _drawn(line)
+        self._live.update(_above(line.growing, drawn, self._live.console) if line.growing else drawn, refresh=True)
 
     def _clear(self) -> None:
         if self._live is not None:
@@ -173,3 +179,12 @@ def _drawn(line: Line) -> Any:
         drawn.append("  ").append("━" * full, "green").append("━" * (BAR_CELLS - full), "dim")
         drawn.append(f" {line.percent} %")
     return drawn.append(f"  {clean(line.left)}" if line.left else "")
+
+
+def _above(growing: str, line: Any, console: Any) -> Any:
+    """The last lines of a growing text, as many as fit the screen, and then the line."""
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = Text(clean(growing, lines=True).strip("\n")).wrap(console, console.width)
+    return Group(*rows[-max(1, min(GROWING_LINES, console.height - 3)) :], line)

@@ -1,6 +1,7 @@
 """How a job stands, as the line that is shown while somebody waits for it. Pure.
 
-Invariant: the line's text changes when the job's state, step or reason does; its percentage and time left may always.
+Invariant: the line's text changes when the job's state, step or reason does; its percentage, its time left and a text
+that the job is writing may always.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ def _running(lease: Lease, workers: Workers, now: float, pace: Pace) -> Line:
     parts = [f"running on {worker_name(lease.worker, workers)}"]
     if lease.attempt > 1:
         parts.append(f"attempt {lease.attempt}")
-    if progress.total > 0 and not progress.message.startswith("step "):
+    if progress.total > 0 and not progress.partial and not progress.message.startswith("step "):
         parts.append(f"step {progress.done:g}/{progress.total:g}")
     if progress.message:
         parts.append(progress.message)
     left_s = pace.left_s(lease, now)
     left = f"{clock(left_s)} left" if left_s is not None and progress.done < progress.total else ""
-    return Line("  ".join(parts), fraction=_fraction(progress), left=left)
+    return Line("  ".join(parts), fraction=_fraction(progress), left=left, growing=progress.partial)
 
 
 def _fraction(progress: Progress) -> float | None:

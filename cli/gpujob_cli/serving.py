@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -17,22 +17,27 @@ from typing import Any
 
 from gpujob.chance import token
 from gpujob.errors import Configuration, LocalDisk
+from gpujob.records import Manifest
 from gpujob.settings import state_dir
+from gpujob.specs.quantities import format_duration
 from gpujob_cli.output import Line
 from gpujob_cli.session import Session
 
 IDLE_EXIT = "30s"
 LEAVE_WITHIN_S = 10.0
+FALLBACK_AFTER_S = 120.0
 MODEL_OF = {"tts.narrate": "kokoro"}
 
 
 class LocalWorker:
-    """A worker process on this machine, for some kinds of one folder store."""
+    """A worker process on this machine, for some kinds of one store, or for certain jobs alone."""
 
-    def __init__(self, url: str, kinds: Collection[str]) -> None:
+    def __init__(self, url: str, kinds: Collection[str], jobs: Collection[str] = ()) -> None:
         self.log = _log_file()
         command = [sys.executable, "-m", "gpujob_worker", "--store", url, "--idle-exit", IDLE_EXIT]
         command += ["--kinds", ",".join(sorted(kinds))]
+        for job_id in jobs:
+            command += ["--job", job_id]
         with self.log.open("wb") as log:
             # A session of its own: a Ctrl-C that is meant for us must not reach the job.
             self.process = subprocess.Popen(
@@ -100,6 +105,9 @@ class Serving:
             self._start()
         return "a worker is starting on this machine"
 
+    def relax(self) -> None:
+        """Somebody lives who can do the jobs."""
+
     def dismiss(self) -> None:
         """All jobs have ended: tells the worker to leave, and does not wait for that."""
         if self._worker is not None and self._worker.alive:
@@ -124,6 +132,64 @@ class Serving:
         self._session.out.say(
             f"no live worker, so this machine does it: a worker serves {', '.join(sorted(self._kinds))}"
         )
+
+
+class Fallback(Serving):
+    """Does certain jobs on this machine once nobody else could for a while, through the same protocol as any worker."""
+
+    def __init__(self, session: Session, jobs: Mapping[str, str], after_s: float) -> None:
+        """`jobs` are the kinds by the ids of the jobs; `after_s` is how long nobody has to be there first."""
+        super().__init__(session, set(jobs.values()))
+        self._jobs = jobs
+        self._after_s = after_s
+        self._alone_since_s: float | None = None
+        self._refusal = ""
+
+    def attend(self) -> str:
+        """Nobody lives who could do the jobs: after the time that was agreed on, this machine does."""
+        now_s = self._session.store.runtime.elapsed()
+        if self._alone_since_s is None:
+            self._alone_since_s = now_s
+        left_s = self._alone_since_s + self._after_s - now_s
+        if self._refusal:
+            return ""
+        if left_s > 0:
+            return f"no live worker; this machine does it in {format_duration(max(1.0, round(left_s)))}"
+        try:
+            return super().attend()
+        except Configuration as error:
+            self._refusal = error.message
+            self._session.out.warn(f"{error.message}. Going on to wait for another worker. {error.hint or ''}".strip())
+            return ""
+
+    def relax(self) -> None:
+        """Somebody lives who can do the jobs: the time starts anew."""
+        if self._worker is None:
+            self._alone_since_s = None
+
+    def _start(self) -> None:
+        for kind in sorted(self._kinds):
+            require_executor(kind)
+            fetch_model(self._session, kind)
+        self._worker = LocalWorker(self._session.url, self._kinds, tuple(self._jobs))
+        what = "it" if len(self._jobs) == 1 else f"these {len(self._jobs)} jobs"
+        self._session.out.say(f"no live worker for {format_duration(self._after_s)}, so this machine does {what}")
+
+
+def fallback_of(
+    session: Session, jobs: Mapping[str, Manifest | None], *, after_s: float | None = None
+) -> Fallback | None:
+    """The fallback that these jobs ask for, or that `after_s` asks for all of them; None where nobody asks."""
+    asked = {
+        job_id: manifest
+        for job_id, manifest in jobs.items()
+        if manifest is not None and (after_s is not None or manifest.spec.get("fallback") == "local")
+    }
+    if not asked:
+        return None
+    if after_s is None:
+        after_s = max(float(one.spec.get("fallback_after") or FALLBACK_AFTER_S) for one in asked.values())
+    return Fallback(session, {job_id: manifest.kind for job_id, manifest in asked.items()}, after_s)
 
 
 def require_executor(kind: str) -> None:

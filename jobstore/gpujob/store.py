@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from gpujob.clock import SYSTEM, Runtime
 from gpujob.errors import Conflict, NotFound
 from gpujob.ids import is_id, is_id_prefix, new_id
 from gpujob.protocol import cancel, fsck, gc, listing, presence, removal, status, submit
+from gpujob.protocol.chosen import Chosen
 from gpujob.protocol.claim import Claimer
 from gpujob.protocol.context import Context
 from gpujob.protocol.poll import Poller
@@ -219,6 +220,10 @@ class JobStore:
     def poller(self, worker: str, *, serves_kind: Callable[[str], bool], serves: Callable[[Manifest], bool]) -> Poller:
         """What finds jobs for one worker."""
         return Poller(self.claimer(worker, serves), serves_kind)
+
+    def chosen(self, worker: str, ids: Sequence[str], *, serves: Callable[[Manifest], bool]) -> Chosen:
+        """What finds these jobs, and no others, for one worker."""
+        return Chosen(self.claimer(worker, serves), ids)
 
     def sweeper(self, worker: str) -> Sweeper:
         """What an idle worker cleans up with."""

@@ -48,6 +48,7 @@ def run(
     worker_id: Annotated[str | None, typer.Option("--id", help="The first part of this worker's id.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Run one job if one waits, then leave.")] = False,
     max_jobs: Annotated[int | None, typer.Option(min=1, help="Leave after this many attempts.")] = None,
+    job: Annotated[list[str] | None, typer.Option(metavar="ID", help="Run this job and no other; repeatable.")] = None,
     idle_exit: Annotated[str | None, typer.Option(help="Leave when there was nothing to do for so long.")] = None,
     max_lifetime: Annotated[
         str | None, typer.Option(help="Leave after so long; claim nothing whose timeout is longer than what is left.")
@@ -73,7 +74,11 @@ def run(
     if len(indexes) > 1:
         raise typer.Exit(fleet.run(indexes, sys.argv[1:]))
     limits = Limits(
-        once=once, max_jobs=max_jobs, idle_exit_s=_duration(idle_exit), max_lifetime_s=_duration(max_lifetime)
+        once=once,
+        max_jobs=max_jobs,
+        idle_exit_s=_duration(idle_exit),
+        max_lifetime_s=_duration(max_lifetime),
+        jobs=tuple(job or ()),
     )
     wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()] if kinds else None
     loaded = config.load(flags={"store": store, "worker_id": worker_id}, profile=profile)

@@ -38,12 +38,16 @@ LONGEST_TROUBLE_S = 30.0
 
 @dataclass(frozen=True)
 class Limits:
-    """When a worker leaves by itself; None means never. In a limited life it claims no job whose timeout is longer."""
+    """When a worker leaves by itself; None means never. In a limited life it claims no job whose timeout is longer.
+
+    With `jobs` it claims these alone, and leaves when they have ended.
+    """
 
     once: bool = False
     max_jobs: int | None = None
     idle_exit_s: float | None = None
     max_lifetime_s: float | None = None
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass
@@ -102,7 +106,11 @@ class Worker:
         self._draining = False
         self._stopping = False
         self._on_event = on_event or (lambda event, job_id: None)
-        self._poller = store.poller(worker_id, serves_kind=self._roster.kinds.__contains__, serves=self._serves)
+        self._finder = (
+            store.chosen(worker_id, limits.jobs, serves=self._serves)
+            if limits.jobs
+            else store.poller(worker_id, serves_kind=self._roster.kinds.__contains__, serves=self._serves)
+        )
         self._sweeper = store.sweeper(worker_id)
         self._sweep_every_s = sweep_every_s
         self._sweep_at_s = self._runtime.elapsed() + (sweep_every_s or 0.0) * store.rng.random()
@@ -144,7 +152,7 @@ class Worker:
         trouble_s = 1.0
         while not self._draining:
             try:
-                held = self._poller.next()
+                held = self._finder.next()
                 if held is None:
                     self._sweep_if_due()
             except BucketError as error:
@@ -156,7 +164,7 @@ class Worker:
             if held is not None:
                 self._attempt(held)
                 idle_since_s = self._runtime.elapsed()
-                self._poller.again()
+                self._finder.again()
             elif self._leaves_idle(idle_since_s):
                 return
             if self._had_enough():
@@ -165,7 +173,7 @@ class Worker:
                 self._wake.wait(self._pause_s(idle_since_s))
 
     def _leaves_idle(self, idle_since_s: float) -> bool:
-        if self.limits.once:
+        if self.limits.once or self._finder.finished:
             return True
         idle_exit_s = self.limits.idle_exit_s
         return idle_exit_s is not None and self._runtime.elapsed() - idle_since_s >= idle_exit_s
@@ -178,7 +186,7 @@ class Worker:
         return most is not None and self.summary.jobs >= most
 
     def _pause_s(self, idle_since_s: float) -> float:
-        pause_s = min(self._poller.wait_s(), max(0.0, self._ends_at_s - self._runtime.elapsed()))
+        pause_s = min(self._finder.wait_s(), max(0.0, self._ends_at_s - self._runtime.elapsed()))
         if self.limits.idle_exit_s is not None:
             left_s = idle_since_s + self.limits.idle_exit_s - self._runtime.elapsed()
             pause_s = min(pause_s, max(0.0, left_s))
@@ -219,7 +227,7 @@ class Worker:
             id=self.id,
             session=self.store.context.nonce(),
             started_at=self._runtime.now(),
-            kinds=self.kinds,
+            kinds=() if self.limits.jobs else self.kinds,  # to others it is no help
             machine=self.machine,
             secrets=tuple(sorted(self._secrets)),
             warnings=self._warnings,

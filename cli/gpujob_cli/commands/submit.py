@@ -15,7 +15,7 @@ from gpujob_cli.flags import parse_labels
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.reading import changed, read_specs, require_files
 from gpujob_cli.sending import send
-from gpujob_cli.serving import Serving
+from gpujob_cli.serving import Serving, fallback_of
 from gpujob_cli.session import Session
 
 
@@ -34,6 +34,12 @@ def submit(
     ] = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="How long one attempt may run.")] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
+    fallback: Annotated[
+        str | None, typer.Option(metavar="none|local", help="With --wait: do it on this machine if nobody else does.")
+    ] = None,
+    fallback_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")] = False,
     allow_unknown_kind: Annotated[
         bool, typer.Option("--allow-unknown-kind", help="Let a kind through that only the worker has.")
@@ -56,6 +62,8 @@ def submit(
         "idempotency_key": idempotency_key,
         "timeout": timeout,
         "title": title,
+        "fallback": fallback,
+        "fallback_after": fallback_after,
     }
     ready = [changed(spec, changes) for spec in read_specs(specs, allow_unknown_kind=allow_unknown_kind)]
     if idempotency_key is not None and len(ready) > 1:
@@ -70,8 +78,17 @@ def submit(
         serving.prepare()
     jobs = send(session, ready)
     if not wait:
+        _mention_fallback(session, ready)
         return 0
+    serving = serving or fallback_of(session, jobs)
     return Follower(session, jobs, Wishes(target=target), serving).follow()
+
+
+def _mention_fallback(session: Session, specs: list[Spec]) -> None:
+    if any(spec.fallback == "local" for spec in specs):
+        session.out.say(
+            f"fallback: local takes effect while somebody waits: `{session.command('wait --fallback local')}`"
+        )
 
 
 def _tell_only(session: Session, specs: list[Spec]) -> int:

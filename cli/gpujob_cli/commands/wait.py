@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from gpujob.errors import InvalidSpec
 from gpujob_cli.collecting import target_of
 from gpujob_cli.flags import duration
 from gpujob_cli.following import Follower, Wishes
+from gpujob_cli.serving import FALLBACK_AFTER_S, fallback_of
 from gpujob_cli.session import LAST, Session
 
 
@@ -20,6 +22,12 @@ def wait(
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
     worker_timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stop when no worker lives for so long; exit 105.")
+    ] = None,
+    fallback: Annotated[
+        str | None, typer.Option(metavar="none|local", help="Do it on this machine if nobody else does.")
+    ] = None,
+    fallback_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
     ] = None,
     any_: Annotated[bool, typer.Option("--any", help="Return with the first job that ends.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
@@ -33,6 +41,8 @@ def wait(
 
     Without an id it waits for the job that was submitted last. Ctrl-C detaches: the job goes on (exit 130).
     """
+    if fallback not in (None, "none", "local"):
+        raise InvalidSpec(f"--fallback {fallback}: is none or local", hint="Write --fallback local.")
     wishes = Wishes(
         target=target_of(out, force=force),
         timeout_s=duration("--timeout", timeout),
@@ -41,4 +51,8 @@ def wait(
         print_states=True,
     )
     jobs = dict.fromkeys(session.job_ids(ids or [LAST]))
-    return Follower(session, jobs, wishes).follow()
+    if fallback != "local":
+        return Follower(session, jobs, wishes).follow()
+    after_s = duration("--fallback-after", fallback_after)
+    known = {job_id: session.store.status(job_id).manifest for job_id in jobs}
+    return Follower(session, known, wishes, fallback_of(session, known, after_s=after_s or FALLBACK_AFTER_S)).follow()

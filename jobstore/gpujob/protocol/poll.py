@@ -33,6 +33,8 @@ LEASED_PAGES = 20
 class Poller:
     """Finds jobs for one worker. `serves_kind` filters by the kind in the key, without a GET."""
 
+    finished = False  # there is always a next job to wait for
+
     def __init__(self, claimer: Claimer, serves_kind: Callable[[str], bool]) -> None:
         self.claimer = claimer
         self._ctx = claimer.ctx
