@@ -52,6 +52,7 @@ def test_modules_that_are_named_exist(page: Page) -> None:
         if re.fullmatch(r"gpujob(?:_worker|_cli)?(?:\.\w+)+(?:\(\))?", text) and text not in (
             "gpujob.toml",
             "gpujob.executors",
+            "gpujob.kinds",
         ):
             assert found(text.removesuffix("()")), f"{page.name}: there is no {text}"
 
@@ -115,7 +116,7 @@ def every_flag() -> set[str]:
 def test_commands_that_do_not_exist_are_found() -> None:
     assert wrong_with(["sumbit", "x.json"]) == "there is no command sumbit"
     assert wrong_with(["submit", "x.json", "--wiat"]) == "submit has no --wiat"
-    assert wrong_with(["worker", "run", "--once", "--gpu", "0"]) == "worker run has no --gpu"
+    assert wrong_with(["worker", "run", "--once", "--gpus", "0"]) == "worker run has no --gpus"
     assert not wrong_with(["submit", "x.json", "--wait", "-o", "out/"])
 
 

@@ -16,21 +16,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpujob_worker.executor import Engine, Executor, JobContext, Outcome, Readiness, StepCache
+    from gpujob_worker.executor import Device, Engine, Executor, JobContext, Needs, Outcome, Readiness, Report, StepCache
     from gpujob_worker.executors.echo import EchoExecutor
     from gpujob_worker.executors.narrate import NarrateExecutor
     from gpujob_worker.registry import candidates, ready
     from gpujob_worker.worker import Limits, Summary, Worker
 
 _WHERE = {
+    "Device": "gpujob_worker.executor",
     "EchoExecutor": "gpujob_worker.executors.echo",
     "Engine": "gpujob_worker.executor",
     "Executor": "gpujob_worker.executor",
     "JobContext": "gpujob_worker.executor",
     "Limits": "gpujob_worker.worker",
     "NarrateExecutor": "gpujob_worker.executors.narrate",
+    "Needs": "gpujob_worker.executor",
     "Outcome": "gpujob_worker.executor",
     "Readiness": "gpujob_worker.executor",
+    "Report": "gpujob_worker.executor",
     "StepCache": "gpujob_worker.executor",
     "Summary": "gpujob_worker.worker",
     "Worker": "gpujob_worker.worker",
@@ -39,14 +42,17 @@ _WHERE = {
 }
 
 __all__ = [
+    "Device",
     "EchoExecutor",
     "Engine",
     "Executor",
     "JobContext",
     "Limits",
     "NarrateExecutor",
+    "Needs",
     "Outcome",
     "Readiness",
+    "Report",
     "StepCache",
     "Summary",
     "Worker",

@@ -1,11 +1,14 @@
 """Which kinds of job there are, and the model of each one's input.
 
-Invariant: a kind has one model; ours cannot be replaced.
+A plug-in names its kinds under the entry point group `gpujob.kinds`, each with the model of its input; the model is
+imported when a spec of that kind is met. Invariant: a kind has one model; ours cannot be replaced.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+from importlib.metadata import entry_points
 
 from pydantic import BaseModel
 
@@ -16,6 +19,9 @@ from gpujob.specs.inputs.image import Image
 from gpujob.specs.inputs.narrate import Narration
 from gpujob.specs.inputs.video import Video
 
+log = logging.getLogger("gpujob")
+
+GROUP = "gpujob.kinds"
 KIND_PATTERN = keys.KIND
 
 _MODELS: dict[str, type[BaseModel]] = {
@@ -28,12 +34,18 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 
 def kinds() -> tuple[str, ...]:
-    """Ours, and those that plug-ins registered."""
-    return tuple(_MODELS)
+    """Ours, and those of plug-ins, installed or registered."""
+    return tuple(dict.fromkeys([*_MODELS, *(point.name for point in entry_points(group=GROUP))]))
 
 
 def input_model(kind: str) -> type[BaseModel] | None:
     """The model of a kind's input; None for a kind that has none here, whose input is taken as it is."""
+    if kind not in _MODELS:
+        for point in entry_points(group=GROUP, name=kind):
+            try:
+                register_kind(kind, point.load())
+            except Exception as error:  # noqa: BLE001 - a broken plug-in costs its own kinds only
+                log.warning("the model of %s in %s does not load: %s", kind, point.value, error)
     return _MODELS.get(kind)
 
 
