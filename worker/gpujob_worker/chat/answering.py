@@ -49,7 +49,7 @@ def _heard(job: JobContext, client: Client, request: Mapping[str, Any]) -> Answe
     answer = Answer()
     most = most_tokens(job.input)
     told_s = SYSTEM.elapsed() - TELL_EVERY_S
-    job.progress(0, most, "reading the prompt")
+    job.progress(0, 0, "reading the prompt")
     for part in client.chat(str(job.input["model"]), request, job.check):
         answer.add(part)
         if SYSTEM.elapsed() - told_s >= TELL_EVERY_S or part.done:

@@ -80,7 +80,8 @@ class Client:
 
     def _daemon(self) -> ollama.AsyncClient:
         timeout = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
-        return ollama.AsyncClient(self.url, timeout=timeout, trust_env=not is_here(self.url))
+        encrypted = self.url.startswith("https:")  # reading the certificates takes longer than a call
+        return ollama.AsyncClient(self.url, timeout=timeout, trust_env=not is_here(self.url), verify=encrypted)
 
     @contextmanager
     def _told(self, model: str, *, fetching: bool = False) -> Iterator[None]:
