@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 Menu = dict[str, "Entry | dict[str, Entry]"]
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Try it": ("demo", "tts", "chat", "echo"),
+    "Try it": ("demo", "tts", "image", "chat", "echo"),
     "Jobs": ("submit", "wait", "ls", "show", "logs", "get", "cancel", "retry", "rm"),
     "Specs": ("validate", "schema"),
     "Workers and models": ("worker", "models"),
@@ -32,6 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 COMMANDS: Menu = {
     "demo": Entry("demo:demo", "The tour of the README: real speech through a bucket, in ./demo-out."),
     "tts": Entry("tts:tts", "Speak a text; the WAV files come back into a folder."),
+    "image": Entry("image:image", "Paint a text; the pictures come back into a folder."),
     "chat": Entry("chat:chat", "Ask a language model; its answer is printed."),
     "echo": Entry("echo:echo", "A job without a model: its message comes back."),
     "submit": Entry("submit:submit", "Put jobs in the queue: JSON, YAML or JSON lines."),

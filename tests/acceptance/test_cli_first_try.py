@@ -78,10 +78,10 @@ def test_ctrl_c_leaves_the_job_to_its_worker(person: Person) -> None:
 
 
 def test_a_kind_that_nothing_here_can_do_is_3_and_nothing_is_submitted(person: Person) -> None:
-    spec = {"kind": "image.generate", "input": {"prompt": "a cat"}}
-    done = person.run("submit", person.write("one.json", spec), "--wait")
+    spec = {"kind": "acme.upscale", "input": {"picture": "a cat"}}
+    done = person.run("submit", person.write("one.json", spec), "--wait", "--allow-unknown-kind")
     assert (done.code, done.out) == (3, "")
-    assert "no live worker serves image.generate" in done.err
+    assert "no live worker serves acme.upscale" in done.err
     assert open_store(person.store).jobs() == []
 
 

@@ -31,7 +31,7 @@ class Hub:
         monkeypatch.setattr(fetching, "cached", self.cached)
         monkeypatch.setattr(fetching, "fetch", self.fetch)
         monkeypatch.setattr(imagine, "load_painter", self.load)
-        monkeypatch.setattr(imagine.devices, "torch_device", Device)
+        monkeypatch.setattr(imagine.devices, "torch_device", lambda: Device("cpu"))
 
     def cached(self, choice: Choice) -> Path | None:
         return self._folder / "abc123" if choice.name in self.here else None

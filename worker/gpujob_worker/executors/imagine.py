@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from gpujob import settings
 from gpujob.errors import JobFailed
-from gpujob_worker.executor import Device, Executor, JobContext, Outcome, Readiness, Report
+from gpujob_worker.executor import Device, Executor, JobContext, Needs, Outcome, Readiness, Report
 from gpujob_worker.image import devices, fetching, memory, snapshots
 from gpujob_worker.image.choosing import Choice, Own, choose, is_folder, may_fetch, refused
 from gpujob_worker.image.painter import Painter, load_painter
@@ -29,6 +29,7 @@ class ImagineExecutor(Executor):
     """Paints. `own` are the worker's own settings of models; GPUJOB_IMAGE_MODEL and GPUJOB_ALLOW_MODELS by default."""
 
     kinds: ClassVar[tuple[str, ...]] = ("image.generate",)
+    needs: ClassVar[Needs] = Needs(memory=4 * 2**30, gpu_memory=4 * 2**30)  # of the default model, with room to paint
 
     def __init__(self, own: Own | None = None) -> None:
         self._given = own

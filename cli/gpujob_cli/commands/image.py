@@ -1,0 +1,68 @@
+"""`gpujob image`: a set of pictures from flags."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gpujob.specs import parse_object
+from gpujob_cli.collecting import Target, require_writable
+from gpujob_cli.commands.tts import DEFAULT_OUT
+from gpujob_cli.following import Wishes
+from gpujob_cli.session import Session
+from gpujob_cli.shortcuts import do
+
+
+def image(
+    session: Session,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What to paint; - is stdin.")],
+    negative: Annotated[str | None, typer.Option(metavar="TEXT", help="What to keep out.")] = None,
+    size: Annotated[str | None, typer.Option(metavar="WxH", help="In pixels; the model's own if left out.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps of denoising.")] = None,
+    guidance: Annotated[float | None, typer.Option(metavar="NUMBER", help="How closely to follow PROMPT.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Image i uses seed + i; drawn if left out.")] = None,
+    n: Annotated[int | None, typer.Option("--n", "-n", metavar="N", help="How many images, 1 to 16.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="A model of the hub.")] = None,
+    revision: Annotated[str | None, typer.Option(metavar="NAME", help="A branch, tag or commit of MODEL.")] = None,
+    scheduler: Annotated[str | None, typer.Option(metavar="CLASS", help="Another scheduler of diffusers.")] = None,
+    form: Annotated[str | None, typer.Option("--format", metavar="png|jpeg|webp", help="Of the files; png.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
+    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")] = True,
+) -> int:
+    """Paint a text; the pictures come back into a folder.
+
+    \b
+    Example:
+      gpujob image "a lighthouse at dawn, oil painting" -o pictures/
+      gpujob image "a lighthouse" --negative fog --size 768x512 --steps 25 --seed 7 -n 4
+
+    Without -o the files go to ./gpujob-out/<id>/.
+    """
+    require_writable(out or DEFAULT_OUT)
+    given: dict[str, Any] = {
+        "prompt": sys.stdin.read().strip() if prompt == "-" else prompt,
+        "negative_prompt": negative,
+        "size": size,
+        "num_inference_steps": steps,
+        "guidance_scale": guidance,
+        "seed": seed,
+        "n": n,
+        "model": model,
+        "revision": revision,
+        "scheduler": scheduler,
+        "output_format": form,
+    }
+    envelope = {"kind": "image.generate", "title": title, "priority": priority}
+    spec = parse_object(
+        {name: value for name, value in envelope.items() if value is not None}
+        | {"input": {name: value for name, value in given.items() if value is not None}},
+        source="<command line>",
+    )
+    target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
+    return do(session, spec, Wishes(target=target), wait=wait)
