@@ -62,6 +62,23 @@ def test_without_a_terminal_a_line_is_printed_once_a_change() -> None:
     assert err.getvalue() == "step 1/3, 33 %, 0:09 left\nstep 2/3, 66 %, 0:07 left\n"
 
 
+def test_a_growing_text_stands_above_the_line_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("LINES", "9")
+    text = "".join(f"word {number}\n" for number in range(20)) + "\x1b[2Jthe end " + "x" * 50
+    output, _, err = made(screen=True)
+    output.status(Line("answering", 0.5, growing=text))
+    shown = err.getvalue()
+    assert "word 19" in shown and "word 5" not in shown
+    assert "[2Jthe end" in shown and "\x1b[2J" not in shown
+    assert shown.index("x" * 10) < shown.index("answering")
+    output.answer("the answer")
+    plain, _, err = made()
+    for growing in ("One", "One two"):
+        plain.status(Line("answering", 0.5, growing=growing))
+    assert err.getvalue() == "answering, 50 %\n"
+
+
 def test_on_a_terminal_the_line_is_rewritten_and_gone_before_the_next_answer() -> None:
     output, out, err = made(screen=True)
     output.status(Line("step 1/3", 0.33, "0:09 left"))
