@@ -217,9 +217,16 @@ class JobStore:
         """What claims jobs for one worker, with a connection of its own for beats."""
         return Claimer(self.context, worker=worker, beats=separate_connection(self.bucket), serves=serves)
 
-    def poller(self, worker: str, *, serves_kind: Callable[[str], bool], serves: Callable[[Manifest], bool]) -> Poller:
-        """What finds jobs for one worker."""
-        return Poller(self.claimer(worker, serves), serves_kind)
+    def poller(
+        self,
+        worker: str,
+        *,
+        serves_kind: Callable[[str], bool],
+        serves: Callable[[Manifest], bool],
+        prefers: Callable[[str], bool] = lambda kind: False,
+    ) -> Poller:
+        """What finds jobs for one worker; of two kinds, it takes the one that it prefers while that starves nobody."""
+        return Poller(self.claimer(worker, serves), serves_kind, prefers)
 
     def chosen(self, worker: str, ids: Sequence[str], *, serves: Callable[[Manifest], bool]) -> Chosen:
         """What finds these jobs, and no others, for one worker."""

@@ -61,6 +61,10 @@ class Roster:
         kinds = {kind for executor, _ in rows for kind in executor.kinds if kind in self._by_kind}
         return tuple(sorted(kinds)), tuple(sorted({model for _, models in rows for model in models}))
 
+    def is_warm(self, kind: str) -> bool:
+        """Whether a job of this kind would find its executor loaded."""
+        return id(self._by_kind.get(kind)) in self._warm
+
     def close(self) -> None:
         """Ends every executor."""
         self._warm.clear()

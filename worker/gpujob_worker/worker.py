@@ -109,7 +109,12 @@ class Worker:
         self._finder = (
             store.chosen(worker_id, limits.jobs, serves=self._serves)
             if limits.jobs
-            else store.poller(worker_id, serves_kind=self._roster.kinds.__contains__, serves=self._serves)
+            else store.poller(
+                worker_id,
+                serves_kind=self._roster.kinds.__contains__,
+                serves=self._serves,
+                prefers=self._roster.is_warm,
+            )
         )
         self._sweeper = store.sweeper(worker_id)
         self._sweep_every_s = sweep_every_s

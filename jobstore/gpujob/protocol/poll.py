@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 
 from gpujob import keys
@@ -25,20 +25,31 @@ LONGEST_IDLE_S = 30.0
 FEW = 8
 WIDEST = 256
 MISSES = 12  # a LIST costs about as much as a dozen GETs
+PATIENCE_S = 30.0
 MEMORY = 200_000
 WAITS = 1000
 LEASED_PAGES = 20
 
 
 class Poller:
-    """Finds jobs for one worker. `serves_kind` filters by the kind in the key, without a GET."""
+    """Finds jobs for one worker. `serves_kind` filters by the kind in the key, without a GET.
+
+    Of the kinds that it serves it takes those that it `prefers` first (its models are warm for them), as long as the
+    oldest job of the page has not waited longer than half a minute.
+    """
 
     finished = False  # there is always a next job to wait for
 
-    def __init__(self, claimer: Claimer, serves_kind: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        claimer: Claimer,
+        serves_kind: Callable[[str], bool],
+        prefers: Callable[[str], bool] = lambda kind: False,
+    ) -> None:
         self.claimer = claimer
         self._ctx = claimer.ctx
         self._serves_kind = serves_kind
+        self._prefers = prefers
         self._page: list[Entry] = []
         self._page_until_s = 0.0
         self._expired: list[Entry] = []
@@ -176,7 +187,7 @@ class Poller:
         """
         misses = 0
         while self._page and self._ctx.runtime.elapsed() < self._page_until_s:
-            entry = self._page.pop(self._ctx.rng.randrange(self._same_level()))
+            entry = self._page.pop(self._choice())
             got = self.claimer.claim(entry.key)
             if isinstance(got, HeldLease):
                 self._window = max(FEW, self._window // 2)
@@ -192,6 +203,13 @@ class Poller:
                 misses = 0
                 self._fetch_page()
         return None
+
+    def _choice(self) -> int:
+        """Which key of the page to try: one of the first few of its level, of a preferred kind where that starves nobody."""
+        among: Sequence[int] = range(self._same_level())
+        if self._ctx.store_now() - self._page[0].last_modified < PATIENCE_S:
+            among = [number for number in among if self._prefers(_kind(self._page[number]))] or among
+        return among[self._ctx.rng.randrange(len(among))]
 
     def _same_level(self) -> int:
         """How many keys at the top of the page are of its first key's level, within the window."""
@@ -222,3 +240,8 @@ class Poller:
         self._not_before[entry.key, entry.version] = skipped.until
         while len(self._not_before) > MEMORY:
             self._not_before.popitem(last=False)
+
+
+def _kind(entry: Entry) -> str:
+    where = keys.parse_pending(entry.key)
+    return where.kind if where is not None else ""
