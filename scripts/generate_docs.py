@@ -19,11 +19,13 @@ from gpujob.errors import GpujobError
 from gpujob.specs import docs_table
 from gpujob_cli import app, errors, lazy, menu
 from gpujob_worker.main import app as worker_program
+from gpujob_worker.setup_gpu import app as setup_gpu_program
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "examples" / "specs" / "valid"
 NOT_SHOWN = (*lazy.SHARED, "help")
+OF_THE_WORKER = {"worker_run:run": worker_program, "worker_run:setup_gpu": setup_gpu_program}
 
 MARKED = re.compile(r"(?P<open><!-- generated: (?P<name>.+?) -->\n).*?(?P<close><!-- end -->)", re.DOTALL)
 
@@ -54,7 +56,7 @@ SETTINGS = {
     "allow_models": "Models that jobs may make this machine's worker fetch, beside its own defaults; `owner/*` is a pattern.",
     "submitted_by": "How your jobs are signed; `user@host` if left out.",
     "max_pending": "Refuse to submit above so many waiting jobs.",
-    "chat_preload": "Chat models to load at start. For the chat executor to come; no effect yet.",
+    "chat_preload": "Chat models to fetch and load at start; jobs may name them too.",
     "image_model": "The image model of jobs that name none. For the image executor to come; no effect yet.",
     "debug": "Print tracebacks.",
 }
@@ -110,12 +112,12 @@ def commands(_: str) -> str:
 
 
 def every_command() -> dict[str, Any]:
-    """Every command by its words, such as `worker run`; that one is the worker's own."""
+    """Every command by its words, such as `worker ls`; `worker run` and `worker setup-gpu` are the worker's own."""
     found: dict[str, Any] = {}
     for name, entry in menu.COMMANDS.items():
         for words, inner in _flat(name, entry):
-            own = inner.where == "worker_run:run"
-            found[words] = typer.main.get_command(worker_program) if own else lazy.load(words.split()[-1], inner)
+            own = OF_THE_WORKER.get(inner.where)
+            found[words] = typer.main.get_command(own) if own else lazy.load(words.split()[-1], inner)
     return found
 
 

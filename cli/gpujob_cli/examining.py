@@ -22,7 +22,7 @@ from gpujob.protocol.context import Context
 from gpujob.protocol.presence import live_workers
 from gpujob.records import QueueConfig
 from gpujob.specs.quantities import format_duration, format_size
-from gpujob_cli import costs
+from gpujob_cli import accelerators, costs
 from gpujob_cli.session import Session
 
 TRIALS = 5
@@ -74,6 +74,10 @@ def _machine() -> Iterator[Finding]:
         yield Finding("models", "ok", names)
     else:
         yield Finding("models", "note", "none on this machine: it cannot speak yet", "gpujob models pull kokoro")
+    builds = accelerators.installed_builds()
+    trap = accelerators.trap(builds, gpu=accelerators.gpu_present())
+    if trap is not None:
+        yield Finding("gpu", "broken" if len(builds) > 1 else "note", trap, accelerators.SET_UP)
 
 
 def _store(session: Session, with_probe: bool) -> Iterator[Finding]:

@@ -51,6 +51,7 @@ COMMANDS: Menu = {
         "ls": Entry("worker:ls", "List the live workers."),
         "drain": Entry("worker:drain", "Let a worker finish its job and leave."),
         "stop": Entry("worker:stop", "Let a worker give its job back and leave."),
+        "setup-gpu": Entry("worker_run:setup_gpu", "Install the onnxruntime that suits this GPU.", raw=True),
     },
     "models": {
         "ls": Entry("models:ls", "List the models that there are and those on this machine."),

@@ -1,7 +1,8 @@
-"""`gpujob worker run`: starts the worker's own entry point with the same flags."""
+"""`gpujob worker run` and `setup-gpu`: start the worker package's own programs with the same flags."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from importlib.metadata import entry_points
 from typing import NoReturn
@@ -9,6 +10,7 @@ from typing import NoReturn
 from gpujob.errors import Configuration
 
 PROGRAM = "gpujob-worker"
+SETUP_GPU = "gpujob_worker.setup_gpu"
 
 
 def run(args: list[str]) -> NoReturn:
@@ -20,3 +22,8 @@ def run(args: list[str]) -> NoReturn:
     sys.argv = ["gpujob worker run", *args]
     main()
     sys.exit(0)
+
+
+def setup_gpu(args: list[str]) -> NoReturn:
+    """Runs the worker package's program that brings the right onnxruntime; in a process of its own, as pip is."""
+    sys.exit(subprocess.run([sys.executable, "-m", SETUP_GPU, *args], check=False).returncode)
