@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gpujob import JobStore, keys, open_store
+from gpujob.errors import WrongProtocol
 from gpujob.records import Result
 
 from .processes import WorkerProcess
@@ -130,6 +131,37 @@ def test_a_worker_that_can_serve_nothing_says_so(store: JobStore, url: str, tmp_
     with WorkerProcess(url, tmp_path / "home", "--kinds", "no.such") as process:
         process.wait_for("nothing here can serve no.such")
         assert process.end() == 3
+
+
+def test_a_check_reports_this_machine_and_serves_nothing(store: JobStore, url: str, tmp_path: Path) -> None:
+    job_id = echo(store)
+    with worker(url, tmp_path, "--check") as process:
+        process.wait_for("Python 3")
+        assert process.end() == 0
+    assert store.status(job_id).state == "queued"
+    with worker(url, tmp_path, "--check", "--require-gpu") as process:
+        process.wait_for("a GPU is required")
+        assert process.end() == 3
+
+
+def test_a_heartbeat_is_printed_while_it_serves(store: JobStore, url: str, tmp_path: Path) -> None:
+    with worker(url, tmp_path, "--heartbeat", "0.1s") as process:
+        process.wait_for("serving: idle for")
+        job_id = echo(store, sleep=1)
+        process.wait_for(f"serving: {job_id} for")
+        process.wait_for(", 1 job done")
+
+
+def test_a_queue_of_another_protocol_is_refused_by_name(store: JobStore, url: str, tmp_path: Path) -> None:
+    found = store.bucket.get(keys.QUEUE)
+    assert found is not None
+    newer = store.config.model_copy(update={"protocol": 2}).body()
+    store.bucket.replace(keys.QUEUE, newer, found.version)
+    with worker(url, tmp_path) as process:
+        process.wait_for("queue.json speaks protocol 2; this gpujob speaks 1")
+        assert process.end() == 3
+    with pytest.raises(WrongProtocol, match=r"queue\.json speaks protocol 2; this gpujob speaks 1"):
+        open_store(url)
 
 
 def test_a_control_word_drains_a_worker(store: JobStore, url: str, tmp_path: Path) -> None:

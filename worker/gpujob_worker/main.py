@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from dataclasses import dataclass
 from typing import Annotated, NoReturn, Optional
 
 import typer
@@ -17,6 +18,8 @@ from gpujob.specs.quantities import parse_duration
 from gpujob.store import open_store
 
 from . import fleet, machine
+from .executor import Executor
+from .heartbeat import Heartbeat
 from .registry import Candidate, candidates, ready
 from .signals import Leaving
 from .survey import Surroundings, survey
@@ -59,6 +62,10 @@ def run(
     gpu: Annotated[
         str | None, typer.Option(metavar="0,1", help="Use these GPUs: a worker process for each, pinned to it.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what this machine can serve and on which device, then leave.")
+    ] = False,
+    heartbeat: Annotated[str | None, typer.Option(help="Say every so often that it serves, such as 15s.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Serves jobs of a queue on this machine until it is told to leave.
@@ -84,7 +91,9 @@ def run(
     loaded = config.load(flags={"store": store, "worker_id": worker_id}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
-    _serve(loaded.settings, wanted, limits, gpu_index=indexes[0] if indexes else None, require_gpu=require_gpu)
+    here = _look(wanted, gpu_index=indexes[0] if indexes else None, require_gpu=require_gpu)
+    if not check:
+        _serve(loaded.settings, wanted, limits, here, heartbeat_s=_duration(heartbeat))
 
 
 def _indexes(gpus: str | None) -> list[int]:
@@ -95,10 +104,17 @@ def _indexes(gpus: str | None) -> list[int]:
         raise typer.BadParameter(f"{gpus!r} is no list of GPU numbers such as 0,1") from None
 
 
-def _serve(
-    settings: config.Settings, wanted: list[str] | None, limits: Limits, *, gpu_index: int | None, require_gpu: bool
-) -> None:
-    url = settings.store or config.default_store()
+@dataclass(frozen=True)
+class Here:
+    """What can be served on this machine, or on the one GPU of it that this worker is pinned to."""
+
+    executors: list[Executor]
+    surroundings: Surroundings
+    gpu_index: int | None
+
+
+def _look(wanted: list[str] | None, *, gpu_index: int | None, require_gpu: bool) -> Here:
+    """Reports this machine. Raises Configuration where nothing can be served, or not on a GPU though one is required."""
     found = candidates(wanted)
     _report(found)
     executors = ready(found, gpu_index=gpu_index)
@@ -109,24 +125,41 @@ def _serve(
         )
     found_here = survey(executors, machine.describe(gpu_index), require_gpu=require_gpu)
     _report_machine(found_here)
-    name = settings.worker_id or _own_name(str(found_here.machine["host"]))
-    if gpu_index is not None:
-        name = f"{name}-gpu{gpu_index}"
+    return Here(executors, found_here, gpu_index)
+
+
+def _serve(
+    settings: config.Settings, wanted: list[str] | None, limits: Limits, here: Here, *, heartbeat_s: float | None
+) -> None:
+    url = settings.store or config.default_store()
+    name = settings.worker_id or _own_name(str(here.surroundings.machine["host"]))
+    if here.gpu_index is not None:
+        name = f"{name}-gpu{here.gpu_index}"
+    heart = Heartbeat(SYSTEM, log.info)
+
+    def hear(event: str, job_id: str) -> None:
+        log.info("%s %s", event, job_id)
+        heart.hear(event, job_id)
+
     worker = Worker(
         open_store(url),
-        executors,
+        here.executors,
         worker_id=f"{name}-{token()[:4]}",
         kinds=wanted,
         limits=limits,
-        machine=found_here.machine,
-        warnings=found_here.warnings,
+        machine=here.surroundings.machine,
+        warnings=here.surroundings.warnings,
         secrets=config.secret_values(settings.allow_secrets),
-        free=lambda: machine.free(gpu_index),
-        on_event=lambda event, job_id: log.info("%s %s", event, job_id),
+        free=lambda: machine.free(here.gpu_index),
+        on_event=hear,
     )
     Leaving(worker, SYSTEM, log.info).install()
     log.info("worker %s serves %s on %s", worker.id, ", ".join(worker.kinds), url)
-    _farewell(worker.run())
+    if heartbeat_s:
+        heart.start(heartbeat_s)
+    summary = worker.run()
+    heart.stop()
+    _farewell(summary)
 
 
 def _own_name(host: str) -> str:
