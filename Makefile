@@ -5,8 +5,12 @@ SIZE ?= quick
 PYTHON ?=
 PYTEST_ARGS ?=
 # What must not be missing. At home a missing part is skipped with a line that says how to get it; at full size it fails.
-REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg
+REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg,diffusers
 REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
+
+# The image tests need PyTorch, which only the full size fetches; an environment that has it keeps it.
+VENV_quick := --about "350 MB"
+VENV_full := --extra image --about "3.2 GB, of which PyTorch with CUDA is 2.8 GB"
 
 RUN_PYTHON = $$(sh scripts/find-python $(PYTHON))
 BIN := .venv/bin

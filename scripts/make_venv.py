@@ -2,7 +2,8 @@
 
 Runs on a bare Python 3.11 with the standard library alone. The stamp inside the environment is a hash of all that the
 environment depends on (pyproject.toml, the Python version, what was asked for, and for a copy rather than an editable
-install the sources too), so a second run costs a few hashes and no network.
+install the sources too), so a second run costs a few hashes and no network. An environment keeps the extras that it
+once got: asked for fewer, it stays as it is, and asked for more, it gets those beside.
 """
 
 from __future__ import annotations
@@ -44,14 +45,16 @@ def main() -> int:
 
 def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool, about: str = "") -> None:
     """Brings `folder` to the asked state; does nothing when its stamp says that it is there already."""
+    stamp = read_stamp(folder)
+    python = list(sys.version_info[:2])
+    extras = sorted({*extras, *extras_in(stamp, python)})
     needs = {
-        "python": list(sys.version_info[:2]),
+        "python": python,
         "pyproject": digest([ROOT / "pyproject.toml"]),
         "extras": extras,
         "groups": groups,
     }
     sources = digest(source_files()) if copy else ""
-    stamp = read_stamp(folder)
     if stamp == {"needs": needs, "sources": sources}:
         return
     if stamp.get("needs") == needs:
@@ -106,6 +109,12 @@ def read_stamp(folder: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return stamp if isinstance(stamp, dict) and (folder / "bin" / "python").exists() else {}
+
+
+def extras_in(stamp: dict[str, object], python: list[int]) -> list[str]:
+    """The extras that an environment of this Python version has got."""
+    needs = stamp.get("needs")
+    return list(needs.get("extras", ())) if isinstance(needs, dict) and needs.get("python") == python else []
 
 
 def source_files() -> list[Path]:
