@@ -17,7 +17,7 @@ from gpujob_worker.executor import Engine, JobContext, Outcome
 from . import graphs, nvenc, program
 from .codecs import Codecs, choose
 from .containers import Container, container_of
-from .failures import failure, invalid, last_words
+from .failures import cause, failure, invalid
 from .graphs import Source, Task
 from .loudness import measured
 from .probing import Media, probe
@@ -86,7 +86,9 @@ class _Encoder:
         task = self._made(number, task)
         path = self._folder / task.target
         if not path.is_file() or not path.stat().st_size:
-            raise invalid(f"{task.where}: nothing came out of {task.sources[0].shown} there")
+            raise invalid(
+                f"{task.where}: there is nothing in {task.sources[0].shown} at that time", "Take an earlier moment."
+            )
         self._files[output] = path
         self._job.artifact(output, path, media_type=container.media_type)
         return self._record(task, output, path)
@@ -98,10 +100,8 @@ class _Encoder:
         sources = [
             self._source(f"op{number}-in{index}", name, where) for index, name in enumerate(_media_names(operation))
         ]
-        ending = str(operation["output"]).rpartition(".")[2].lower()
-        return Task(
-            operation, where, sources, f"op{number}-out.{ending}", container, self._codecs(operation, container, where)
-        )
+        codecs = self._codecs(operation, container, where)
+        return Task(operation, where, sources, f"op{number}-out", container, codecs)
 
     def _codecs(self, operation: Mapping[str, Any], container: Container, where: str) -> Codecs:
         if operation["type"] in _WITHOUT_CODECS:
@@ -133,7 +133,7 @@ class _Encoder:
             if "UTF-8" in ended.said:
                 raise invalid(f"{name}: is not written in UTF-8", "Save the subtitles as UTF-8.")
             raise invalid(
-                f"{name}: are no subtitles that can be read: {last_words(ended.said.replace(staged, name))}",
+                f"{name}: are no subtitles that can be read: {cause(ended.said.replace(staged, name))}",
                 "Use SRT, WebVTT or ASS.",
             )
         return target
@@ -162,7 +162,7 @@ class _Encoder:
         ended = self._watched(number, task, graphs.arguments(task), level="level+warning", step=step)
         if ended.code != 0 and task.codecs.falls_back:
             self._gpu = False
-            self._warn(f"the GPU's encoder failed, so the CPU encodes: {last_words(ended.said)}"[:500])
+            self._warn(f"the GPU's encoder failed, so the CPU encodes: {cause(ended.said)}"[:500])
             codecs = choose(task.operation, task.container, task.where, nvenc=False)
             task = replace(task, codecs=codecs)
             task = replace(task, tags=self._tags(task))
@@ -182,7 +182,7 @@ class _Encoder:
     def _look_at(self, said: str, task: Task) -> None:
         """Warns of what ffmpeg complained about although it went on."""
         if "[error]" in said:
-            self._warn(f"{task.where} ({task.kind}): ffmpeg met errors and went on: {last_words(said)}"[:500])
+            self._warn(f"{task.where} ({task.kind}): ffmpeg met errors and went on: {cause(said)}"[:500])
         if task.subtitles and "fontselect: failed to find" in said:
             self._warn(
                 "this worker has no font for the subtitles, so letters are missing: apt-get install fonts-dejavu"

@@ -1,7 +1,7 @@
 """ffmpeg's arguments for each operation, built with ffmpeg-python.
 
-Invariant: the files are named by us (`op0-in0`, `op0-out.mp4`), never by a job, so that no name is read as an option, a
-protocol, a pattern or a part of a filter. Every input carries the same limits.
+Invariant: the files are named by us (`op0-in0`, `op0-out`), never by a job, so that no name is read as an option, a
+protocol, a pattern or a part of a filter, and no ending hides what is inside. Every input carries the same limits.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def _loud(task: Task, sound: Any, source: Source) -> Any:
         return sound
     rate = min(source.media.sound.sample_rate or _RATE, _RATE)
     sound = sound.filter("loudnorm", linear="true", **_aims(task.operation), **task.loudness)
-    return sound.filter("aresample", rate)
+    return sound.filter("aformat", sample_rates=rate)
 
 
 def _fitted(task: Task, picture: Any) -> Any:
@@ -263,7 +263,7 @@ def _like_the_others(task: Task, number: int, opened: Any) -> Any:
         sound = silence["a:0"]
     else:
         sound = opened["a:0"]
-    return sound.filter("aresample", _RATE).filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+    return sound.filter("aformat", sample_fmts="fltp", sample_rates=_RATE, channel_layouts="stereo")
 
 
 def _aims(operation: Mapping[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import subprocess
 
 from gpujob_worker.speech.devices import gpu_present
 
-from .failures import last_words
+from .failures import cause
 from .program import Program
 
 _FRAME_S = 30.0
@@ -39,7 +39,7 @@ def trial(program: Program) -> str:
         return str(error)
     if done.returncode == 0:
         return ""
-    return last_words(done.stderr.decode(errors="replace")) or f"ffmpeg ended with {done.returncode}"
+    return cause(done.stderr.decode(errors="replace")) or f"ffmpeg ended with {done.returncode}"
 
 
 def works(program: Program) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .failures import invalid, last_words
+from .failures import cause, invalid
 from .program import Program
 from .running import run
 
@@ -70,7 +70,7 @@ def probe(program: Program, folder: Path, file: str, *, shown: str, check: Calla
     options = [word for name, value in input_options().items() for word in (f"-{name}", value)]
     if program.ffprobe:
         heard = bytearray()
-        arguments = [program.ffprobe, "-hide_banner", "-loglevel", "error", *options, "-of", "json"]
+        arguments = [program.ffprobe, "-hide_banner", "-loglevel", "level+error", *options, "-of", "json"]
         ended = run([*arguments, "-show_format", "-show_streams", file], folder, check=check, hear=heard.extend)
         media = from_ffprobe(heard[:MOST_CHARACTERS].decode(errors="replace")) if ended.code == 0 else None
     else:
@@ -83,8 +83,8 @@ def probe(program: Program, folder: Path, file: str, *, shown: str, check: Calla
 
 def not_media(shown: str, said: str) -> Exception:
     """The failure of a file that cannot be read."""
-    words = last_words(said.replace("At least one output file must be specified", ""))
-    if "whitelist" in said:
+    words = cause(said)
+    if "whitelist" in said or "m3u8" in said:
         words = "its format is none that is read here; playlists and lists of files are not followed"
     return invalid(
         f"{shown}: is no video, sound or picture that can be read: {words or 'there is no such stream in it'}",
@@ -132,7 +132,7 @@ def _sound(stream: Mapping[str, Any]) -> Sound:
 
 _INPUT = re.compile(r"^Input #0, (.+?), from ", re.MULTILINE)
 _DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
-_STREAM = re.compile(r"^  Stream #0:\d+\S*: (Video|Audio): (.+)$", re.MULTILINE)
+_STREAM = re.compile(r"^ {2,4}Stream #0:\d+\S*: (Video|Audio): (.+)$", re.MULTILINE)
 _TURN = re.compile(r"^ +displaymatrix: rotation of (-?[\d.]+) degrees", re.MULTILINE)
 _SIZE = re.compile(r"\b([1-9]\d*)x([1-9]\d*)\b")
 _CHANNELS = {"mono": 1, "stereo": 2, "2.1": 3, "quad": 4, "4.0": 4, "5.0": 5, "5.1": 6, "6.1": 7, "7.1": 8}
