@@ -91,8 +91,9 @@ class Snapshot:
             return True
 
 
-def _mark(found: os.stat_result) -> tuple[int, int, int, int]:
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+def _mark(found: os.stat_result) -> tuple[int, int, int]:
+    """What changes with the bytes; the ctime is none of it, since a second name that comes or goes changes that too."""
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _wanted(artifact: Artifact) -> Wanted:

@@ -52,11 +52,15 @@ class Crew:
     identity: Mapping[str, Any]  # recorded in the result
     leaving: Callable[[], bool]  # whether the job has to be given back
     secrets: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {}  # their values, by name
+    overlap: bool = False  # whether files go up beside the work
     scratch: Path | None = None  # where the working folders go; the system's temporary folder by default
 
 
 class Attempt:
-    """Runs one held job to its end. `run` raises nothing but what ends the process."""
+    """Runs one held job to its end: `work`, then `finish`, which may be called from another thread.
+
+    Neither raises anything but what ends the process.
+    """
 
     def __init__(self, held: HeldLease, crew: Crew) -> None:
         self.held = held
@@ -64,42 +68,72 @@ class Attempt:
         self.load_s = 0.0
         self.run_s = 0.0
         self.context: AttemptContext | None = None
+        self._workdir: Path | None = None
+        self._outcome: Outcome | Exception | None = None
 
     def run(self) -> Ending:
         """The whole attempt; returns how it ended."""
-        workdir = Path(tempfile.mkdtemp(prefix="gpujob-", dir=self.crew.scratch))
+        self.work()
+        return self.finish()
+
+    def work(self) -> None:
+        """Computes. What came of it is kept for `finish`."""
         try:
-            return self._concluded(workdir)
+            self._outcome = self._compute()
+        except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded as its error
+            self._outcome = error
+
+    @property
+    def uploading(self) -> bool:
+        """Whether the work is done, and only files are still on their way."""
+        return isinstance(self._outcome, Outcome) and self.context is not None and self.context.uploads.pending
+
+    def finish(self) -> Ending:
+        """Sees the files into the bucket and writes what the work came to; returns how the attempt ended."""
+        try:
+            return self._concluded()
         except LeaseLost as error:
             log.warning("dropped %s: %s", self.held.id, error)
             return "dropped"
         finally:
+            if self.context is not None:
+                self.context.uploads.abandon()
             self.held.close()
-            shutil.rmtree(workdir, ignore_errors=True)
+            if self._workdir is not None:
+                shutil.rmtree(self._workdir, ignore_errors=True)
 
-    def _concluded(self, workdir: Path) -> Ending:
+    def _concluded(self) -> Ending:
         try:
-            result = self._compute(workdir)
-        except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded as its error
+            result = self._result()
+        except Exception as error:  # noqa: BLE001 - as in `work`
             self._flush_log(error)
             return self._conclude(error)
         return "succeeded" if settle(self.held, result) else "dropped"
 
-    def _compute(self, workdir: Path) -> Result:
+    def _result(self) -> Result:
+        context, outcome = self.context, self._outcome
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert outcome is not None and context is not None
+        context.uploads.finish()
+        context.check()
+        context.logs.flush()
+        return self._success(outcome, context)
+
+    def _compute(self) -> Outcome:
         elapsed = self.held.ctx.runtime.elapsed
         started_s = elapsed()
         self.held.report(Progress(phase="load", message="loading"))
-        self.context = context = self._context(workdir)
+        self._workdir = _folder(self.crew.scratch)
+        self.context = context = self._context(self._workdir)
         executor = self.crew.load(context.input, context.loading)
         self.load_s = elapsed() - started_s
         self.held.report(Progress())
         context.check()
         started_s = elapsed()
         outcome = executor.run(context)
-        self.run_s = elapsed() - started_s - context.upload_s
-        context.check()
-        context.logs.flush()
-        return self._success(outcome, context)
+        self.run_s = elapsed() - started_s - context.uploads.seconds
+        return outcome
 
     def _context(self, workdir: Path) -> AttemptContext:
         held = self.held
@@ -113,6 +147,7 @@ class Attempt:
             cache=BucketStepCache(held.ctx.bucket, mode),
             leaving=self.crew.leaving,
             secrets=self.crew.secrets(held.manifest.spec.get("secrets") or ()),
+            outbox=workdir / "outbox" if self.crew.overlap else None,
         )
 
     def _success(self, outcome: Outcome, context: AttemptContext) -> Result:
@@ -126,7 +161,7 @@ class Attempt:
             output=output,
             engine=asdict(outcome.engine) if outcome.engine else {},
             warnings=(*self.held.manifest.warnings, *context.warnings, *outcome.warnings),
-            artifacts=tuple(context.artifacts),
+            artifacts=tuple(context.uploads.made),
             log_chunks=context.logs.chunks,
             worker=dict(self.crew.identity),
             timings=self._timings(),
@@ -137,7 +172,7 @@ class Attempt:
             queue=round(queue_s(self.held.record), 3),
             load=round(self.load_s, 3),
             run=round(self.run_s, 3),
-            upload=round(self.context.upload_s if self.context else 0.0, 3),
+            upload=round(self.context.uploads.seconds if self.context else 0.0, 3),
         )
 
     # -- endings other than success
@@ -180,6 +215,13 @@ class Attempt:
             if not isinstance(error, GpujobError):
                 self.context.log("".join(traceback.format_exception(error)))
             self.context.logs.flush()
+
+
+def _folder(scratch: Path | None) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="gpujob-", dir=scratch))
+    except OSError as error:
+        raise LocalDisk(f"this worker cannot make a working folder: {error}", hint="Is its disk full?") from error
 
 
 def job_error(error: Exception, attempt: int) -> JobError:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gpujob import artifacts
-from gpujob.errors import JobCancelled, JobExpired, JobFailed, JobReleased, JobTimedOut
+from gpujob.errors import JobCancelled, JobExpired, JobReleased, JobTimedOut
 from gpujob.protocol.lease import HeldLease
-from gpujob.records import MAX_PROGRESS_BYTES, Artifact, Progress
+from gpujob.records import MAX_PROGRESS_BYTES, Progress
 
 from .executor import StepCache
 from .logs import LogUploader
+from .uploads import BesideUploads, Uploads
 
 CHECK_EVERY_S = 0.5
 
@@ -32,7 +32,9 @@ class AttemptContext:
         cache: StepCache,
         leaving: Callable[[], bool],
         secrets: Mapping[str, str] = {},
+        outbox: Path | None = None,
     ) -> None:
+        """With `outbox`, a folder of this attempt's own, files go up beside the work."""
         manifest = held.manifest
         self.id = held.id
         self.kind = manifest.kind
@@ -42,9 +44,8 @@ class AttemptContext:
         self.workdir = workdir
         self.cache = cache
         self.secrets = secrets
-        self.artifacts: list[Artifact] = []
         self.warnings: list[str] = []
-        self.upload_s = 0.0
+        self.uploads = Uploads(held, self.check) if outbox is None else BesideUploads(held, self.check, outbox)
         self.logs = LogUploader(held)
         self._held = held
         self._leaving = leaving
@@ -92,15 +93,9 @@ class AttemptContext:
             self._held.wait_for_loss(min(left_s, CHECK_EVERY_S))
 
     def artifact(self, name: str, path: Path, *, media_type: str) -> None:
-        """Uploads a file under `name` at once and records its size and sha256."""
+        """Uploads a finished file under `name` and records its size and sha256."""
         self.check()
-        if any(artifact.name == name for artifact in self.artifacts):
-            raise JobFailed(f"the executor made two files called {name}", retryable=False)
-        started_s = self._runtime.elapsed()
-        self.artifacts.append(
-            artifacts.upload(self._held.ctx.bucket, self._held.prefix, name, path, media_type=media_type)
-        )
-        self.upload_s += self._runtime.elapsed() - started_s
+        self.uploads.add(name, path, media_type)
 
     def log(self, text: str) -> None:
         """Adds a line to the job's log."""

@@ -77,6 +77,7 @@ class Worker:
         secrets: Mapping[str, str] | None = None,
         warnings: Sequence[str] = (),
         free: Callable[[], Free] = Free,
+        overlap: bool = False,
         scratch: Path | None = None,
         presence_every_s: float | None = PRESENCE_EVERY_S,
         sweep_every_s: float | None = SWEEP_EVERY_S,
@@ -86,7 +87,8 @@ class Worker:
 
         `on_event(event, job_id)` hears claimed, and each ending by its name. `machine` goes into the presence record
         and the results, `warnings` into the presence record. `secrets` are values for jobs that name them; a job that
-        names others is left alone. `free` says how much memory is free, so that idle models make room.
+        names others is left alone. `free` says how much memory is free, so that idle models make room. With
+        `overlap` a job's files go up while the next one computes.
         """
         self.id = worker_id
         self.store = store
@@ -97,6 +99,9 @@ class Worker:
         self._roster = Roster(executors, kinds=kinds, free=free)
         self._secrets = dict(secrets or {})
         self._scratch = scratch
+        self._overlap = overlap
+        self._last: Task | None = None  # the job before, while its files are on their way
+        self._begun = 0
         self._runtime = store.runtime
         self._ends_at_s = self._runtime.elapsed() + (
             math.inf if limits.max_lifetime_s is None else limits.max_lifetime_s
@@ -143,6 +148,7 @@ class Worker:
         try:
             self._serve()
         finally:
+            self._finish_last()
             self._gone.set()
             self._roster.close()
             if presence is not None:
@@ -188,7 +194,7 @@ class Worker:
             log.info("leaving: this worker's life is over")
             return True
         most = 1 if self.limits.once else self.limits.max_jobs
-        return most is not None and self.summary.jobs >= most
+        return most is not None and self._begun >= most
 
     def _pause_s(self, idle_since_s: float) -> float:
         pause_s = min(self._finder.wait_s(), max(0.0, self._ends_at_s - self._runtime.elapsed()))
@@ -203,6 +209,7 @@ class Worker:
             self._sweeper.sweep(SWEEP_REQUESTS)
 
     def _attempt(self, held: HeldLease) -> None:
+        self._begun += 1
         self._keeper_state("busy", held.id)
         self._on_event("claimed", held.id)
         crew = Crew(
@@ -210,12 +217,30 @@ class Worker:
             identity={"id": self.id, **self.machine},
             leaving=lambda: self._stopping,
             secrets=lambda names: {name: self._secrets[name] for name in names},
+            overlap=self._overlap,
             scratch=self._scratch,
         )
-        ending = Attempt(held, crew).run()
+        attempt = Attempt(held, crew)
+        attempt.work()
+        self._finish_last()
+        if attempt.uploading and not self._draining:
+            self._last = self._runtime.spawn(f"finish {held.id}", lambda: self._finish(attempt))
+        else:
+            self._finish(attempt)
+
+    def _finish(self, attempt: Attempt) -> None:
+        held = attempt.held
+        ending = attempt.finish()
         self.summary.endings[ending] += 1
-        self._keeper_state("idle", None)
+        if self._state.get("job") == held.id:
+            self._keeper_state("idle", None)
         self._on_event(ending, held.id)
+
+    def _finish_last(self) -> None:
+        """Waits until the job before has ended: two are held at once at most, one that computes and one that uploads."""
+        if self._last is not None:
+            self._last.join()
+            self._last = None
 
     def _serves(self, manifest: Manifest) -> bool:
         return (

@@ -29,9 +29,13 @@ class Line:
         runtime.spawn("orders", self._listen)
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Says something to the worker. Safe from any thread."""
-        with self._lock:
-            messages.write(self._answers, message)
+        """Says something to the worker. Safe from any thread; where the worker is gone, this is the end."""
+        try:
+            with self._lock:
+                messages.write(self._answers, message)
+        except OSError:
+            self._hang_up()
+            raise
 
     def order(self) -> dict[str, Any] | None:
         """The next order; None when the worker has hung up. A reply that nobody waited for is passed over."""
