@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 
 COMMANDS: Menu = {
     "demo": Entry("demo:demo", "The tour of the README: real speech through a bucket, in ./demo-out."),
-    "tts": Entry("tts:tts", "Speak a text; the WAV files come back into a folder."),
+    "tts": Entry("tts:tts", "Speak a text; the audio files come back into a folder."),
     "image": Entry("image:image", "Paint a text; the pictures come back into a folder."),
     "chat": Entry("chat:chat", "Ask a language model; its answer is printed."),
     "echo": Entry("echo:echo", "A job without a model: its message comes back."),
@@ -51,6 +51,7 @@ COMMANDS: Menu = {
         "ls": Entry("worker:ls", "List the live workers."),
         "drain": Entry("worker:drain", "Let a worker finish its job and leave."),
         "stop": Entry("worker:stop", "Let a worker give its job back and leave."),
+        "notebook": Entry("worker_notebook:notebook", "Write a notebook that serves this queue on Colab or Jupyter."),
         "setup-gpu": Entry("worker_run:setup_gpu", "Install the onnxruntime that suits this GPU.", raw=True),
     },
     "models": {

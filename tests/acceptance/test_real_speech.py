@@ -167,6 +167,21 @@ def test_other_voices_mixes_and_speeds_are_understood(
     assert ears.share_heard(SHORT, transcript) >= share, transcript
 
 
+@pytest.mark.parametrize("form", ["flac", "mp3", "opus"])
+def test_other_formats_are_understood_and_cost_no_speech(
+    executor: NarrateExecutor, tour: tuple[FakeJob, dict[str, Any]], tmp_path: Path, form: str
+) -> None:
+    _need_ears()
+    spoken, expected = tour
+    job = FakeJob(tmp_path, {**spoken.input, "format": form}, cache=spoken.cache)
+    output = executor.run(job).output
+    assert [step["cached"] for step in output["steps"]] == [True] * 3
+    assert output["total_duration"] == expected["total_duration"]
+    transcript = ears.heard(job.workdir / f"audio/all.{form}")
+    assert ears.share_heard(" ".join(TEXTS), transcript) >= 0.9, transcript
+    assert len(job.artifacts[f"audio/all.{form}"]) < 0.7 * len(spoken.artifacts["audio/all.wav"])
+
+
 @pytest.mark.parametrize(("voice", "text"), pick(GREETINGS[:2], GREETINGS))
 def test_every_language_speaks(executor: NarrateExecutor, tmp_path: Path, voice: str, text: str) -> None:
     job = FakeJob(tmp_path, narration_input(text, voice=voice))

@@ -27,18 +27,21 @@ def tts(
     language: Annotated[str | None, typer.Option(metavar="CODE", help="Must suit the voice.")] = None,
     concat: Annotated[bool, typer.Option("--concat", help="Also join all steps into one file.")] = False,
     subtitles: Annotated[str | None, typer.Option(metavar="srt,vtt", help="Subtitles of the joined audio.")] = None,
+    audio_format: Annotated[
+        str | None, typer.Option("--format", metavar="wav|flac|mp3|opus", help="The format of the audio files.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
     priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")] = True,
 ) -> int:
-    """Speak a text; the WAV files come back into a folder.
+    """Speak a text; the audio files come back into a folder.
 
     \b
     Example:
       gpujob tts "Hello from a bucket." -o hello/
-      gpujob tts "First this." "Then that." --voice bf_emma --concat --subtitles srt
+      gpujob tts "First this." "Then that." --voice bf_emma --concat --subtitles srt --format mp3
 
     Without -o the files go to ./gpujob-out/<id>/.
     """
@@ -48,6 +51,7 @@ def tts(
         "voice": voice,
         "speed": speed,
         "language": language,
+        "format": audio_format,
         "concat": concat or None,
         "subtitles": [one.strip() for one in subtitles.split(",")] if subtitles else None,
         "steps": [{"id": f"{number:02}", "narration": line} for number, line in enumerate(lines, start=1)],

@@ -1,7 +1,8 @@
 """Runs one narration: speaks what the cache does not have, and makes the files, the timeline and the subtitles.
 
 Invariant: a step's file is uploaded before the next step is begun, and its sound is in the cache before that, so a
-worker that dies costs one step. Between two pieces of text the job is asked whether it should go on.
+worker that dies costs one step. The cache keeps plain sound, whatever format the job asks for, so that another format
+costs no speech. Between two pieces of text the job is asked whether it should go on.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Any, Protocol
 from gpujob_worker.executor import Engine, JobContext, Outcome
 
 from . import subtitles
-from .script import Line, invalid, read_lines, require_format
+from .formats import FORMATS, require_format, write_sound
+from .script import Line, invalid, read_lines
 from .sentences import Piece, split
 from .timeline import Span, SpokenStep, cues, seconds, starts, step_records
 from .wav import (
     CHANNELS,
     MAX_SAMPLES,
-    MEDIA_TYPE,
     SAMPLE_BYTES,
     SAMPLE_RATE,
     NotOurWav,
@@ -29,7 +30,7 @@ from .wav import (
     write_wav,
 )
 
-JOINED = "audio/all.wav"
+JOINED = "audio/all"
 SUBTITLES = "subtitles/all"  # the same stem as the joined file, so that players find them
 
 
@@ -44,9 +45,10 @@ class Voice(Protocol):
 
 def narrate(job: JobContext, voice: Voice, software: str) -> Outcome:
     """One attempt of a `tts.narrate` job."""
-    require_format(job.input.get("format") or "wav")
+    form = str(job.input.get("format") or "wav")
+    require_format(form)
     lines = read_lines(job.input)
-    narrator = _Narrator(job, voice, software, len(lines))
+    narrator = _Narrator(job, voice, software, form, len(lines))
     steps = [narrator.step(number, line) for number, line in enumerate(lines)]
     if job.input.get("concat"):
         narrator.join(steps)
@@ -58,10 +60,11 @@ def narrate(job: JobContext, voice: Voice, software: str) -> Outcome:
 class _Narrator:
     """The parts of one attempt that need the job, the voice and the folder."""
 
-    def __init__(self, job: JobContext, voice: Voice, software: str, total: int) -> None:
+    def __init__(self, job: JobContext, voice: Voice, software: str, form: str, total: int) -> None:
         self._job = job
         self._voice = voice
         self._software = software
+        self._form = form
         self._total = total
 
     def step(self, number: int, line: Line) -> SpokenStep:
@@ -75,7 +78,7 @@ class _Narrator:
         if spans is None:
             spans = self._speak(number, line, plain)
             self._job.cache.put(key, plain, {"spans": [[span.text, span.samples] for span in spans]})
-        step = SpokenStep(line.id, f"audio/step-{line.id}.wav", spans, line.pause_s, cached)
+        step = SpokenStep(line.id, f"audio/step-{line.id}.{self._form}", spans, line.pause_s, cached)
         self._publish(step.file, [read_wav(plain)], title=line.id, comment=self._comment(line))
         self._job.log(
             f"step {line.id}: {seconds(step.samples):.2f} s of speech" + (", from the cache" if cached else "")
@@ -84,9 +87,9 @@ class _Narrator:
 
     def join(self, steps: Sequence[SpokenStep]) -> None:
         """One file of all steps with their pauses."""
-        if starts(steps)[-1] > MAX_SAMPLES:
-            raise invalid("input.concat: the narration is longer than a WAV file can be (24 hours)")
-        self._publish(JOINED, self._sound_of(steps), title="all steps", comment=self._made_by())
+        if self._form == "wav" and starts(steps)[-1] > MAX_SAMPLES:
+            raise invalid("input.concat: the narration is longer than a WAV file can be (24 hours)", "Use flac.")
+        self._publish(f"{JOINED}.{self._form}", self._sound_of(steps), title="all steps", comment=self._made_by())
 
     def subtitle(self, steps: Sequence[SpokenStep], forms: Sequence[str]) -> list[str]:
         """The subtitle files asked for; returns their names."""
@@ -131,8 +134,9 @@ class _Narrator:
 
     def _publish(self, name: str, sound: Iterator[bytes] | list[bytes], *, title: str, comment: str) -> None:
         path = self._job.workdir / name
-        write_wav(path, sound, {"title": title, "software": self._software, "comment": comment})
-        self._job.artifact(name, path, media_type=MEDIA_TYPE)
+        tags = {"title": title, "software": self._software, "comment": comment}
+        write_sound(path, self._form, sound, tags)
+        self._job.artifact(name, path, media_type=FORMATS[self._form].media_type)
 
     def _sound_of(self, steps: Sequence[SpokenStep]) -> Iterator[bytes]:
         for number, step in enumerate(steps):

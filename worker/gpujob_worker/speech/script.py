@@ -17,7 +17,6 @@ from gpujob_worker.executor import Engine
 from .sentences import tidy
 
 RECIPE = 1  # raise it when the same text, voice and model come to sound different: pieces, pauses, levels
-FORMATS = ("wav",)
 MAX_RECORDS_BYTES = 240 * 1024  # of `output.steps`, so that the result holds them all
 _RECORD_BYTES = 180  # one step's record but for its id, which it has twice
 _WEIGHT_DIGITS = 6
@@ -66,15 +65,6 @@ def read_lines(job_input: Mapping[str, Any]) -> list[Line]:
     if sum(_RECORD_BYTES + 2 * len(line.id) for line in lines) > MAX_RECORDS_BYTES:
         raise invalid(f"input.steps: {len(lines)} steps are more than one result can list", "make several jobs of it")
     return lines
-
-
-def require_format(name: str) -> None:
-    """Raises JobFailed(invalid_input) for a format that this worker cannot write."""
-    if name not in FORMATS:
-        raise invalid(
-            f"input.format: this worker writes wav; {name} comes with a later version",
-            'use "format: wav" and convert the files yourself, for example with ffmpeg',
-        )
 
 
 def invalid(message: str, hint: str | None = None) -> JobFailed:

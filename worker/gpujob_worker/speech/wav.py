@@ -16,7 +16,6 @@ from pathlib import Path
 SAMPLE_RATE = 24_000
 CHANNELS = 1
 SAMPLE_BYTES = 2
-MEDIA_TYPE = "audio/wav"
 MAX_SAMPLES = (2**32 - 1_000_000) // SAMPLE_BYTES  # RIFF counts its bytes in 32 bits; leave room for the tags
 
 _TAGS = {"title": b"INAM", "software": b"ISFT", "comment": b"ICMT"}
