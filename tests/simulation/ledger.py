@@ -49,6 +49,7 @@ class Ledger:
         self.removal_is_on = False
         self.may_return = False  # whether a removed job may be submitted again, by its idempotency key
         self.by_key: dict[str, str] = {}  # idempotency key -> acknowledged id
+        self.gone: set[str] = set()  # jobs that were removed, whether they returned or not
         self.runs = 0
 
     def facts(self, job_id: str) -> Facts:
@@ -95,9 +96,10 @@ class Ledger:
         facts.acknowledged = True
         self._findable(job_id, facts)
         if idempotency_key is not None:
-            standing = self.by_key.setdefault(idempotency_key, job_id)
-            if standing != job_id:
+            standing = self.by_key.get(idempotency_key, job_id)
+            if standing != job_id and standing not in self.gone:  # a key lives as long as its job is kept
                 raise Violation(f"the idempotency key {idempotency_key} stands for {standing} and for {job_id}")
+            self.by_key[idempotency_key] = job_id
 
     def started(self, job_id: str, attempt: int, nonce: str) -> None:
         """An executor was started."""
@@ -165,6 +167,7 @@ class Ledger:
         if not self.removal_is_on or now_s - facts.done_at_s < SETTLED_S - 1:  # a store may count whole seconds
             raise Violation(f"the result of {job_id} was deleted after {now_s - facts.done_at_s:.0f} s")
         facts.removed, facts.result = True, None
+        self.gone.add(job_id)
 
     def _deleted_file(self, key: str) -> None:
         self.files.pop(key, None)
