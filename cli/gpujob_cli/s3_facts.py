@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+
+from gpujob.buckets.s3_client import plain_endpoint
 
 
 def credentials_from() -> str | None:
@@ -15,6 +18,14 @@ def credentials_from() -> str | None:
     except BotoCoreError:
         return None
     return None if found is None else str(found.method)
+
+
+def endpoint_and_region() -> tuple[str, str]:
+    """Where requests from here go, without a user's name or password: empty for Amazon's own; and the region, if set."""
+    session = boto3.session.Session()
+    endpoint = plain_endpoint(session.client("s3").meta.endpoint_url)
+    host = urlsplit(endpoint).hostname or ""
+    return "" if host.endswith((".amazonaws.com", ".amazonaws.com.cn")) else endpoint, session.region_name or ""
 
 
 def keeps_versions(bucket: str) -> bool | None:

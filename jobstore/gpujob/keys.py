@@ -8,6 +8,7 @@ artifacts/<id>/<epoch>-<nonce>/  files and log chunks of one attempt
 inputs/sha256/<hash>             input files, by content
 cache/<hash>.json, cache/<hash>-<sha256>.bin
 workers/<worker>.json            presence
+dist/<sha256>/<file>             wheels of gpujob itself, by content, for workers elsewhere
 queue.json
 """
 
@@ -30,7 +31,9 @@ UNIQUE = "unique/"
 ARTIFACTS = "artifacts/"
 INPUTS = "inputs/sha256/"
 CACHE = "cache/"
+MODELS = "models/"
 WORKERS = "workers/"
+DIST = "dist/"
 QUEUE = "queue.json"
 
 KIND = r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*"
@@ -39,6 +42,7 @@ _PENDING_KEY = re.compile(rf"pending/([159])/([0-9a-z]{{26}})\.({KIND})\.json")
 _ARTIFACT = re.compile(r"artifacts/([0-9a-z]{26})/(\d+)-([0-9a-f]{32})/(.+)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _IDEMPOTENCY_KEY = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_WHEEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,194}\.whl")
 _WORKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 
 
@@ -132,9 +136,18 @@ def log_chunk(prefix: str, number: int) -> str:
 
 def input_file(sha256: str) -> str:
     """The key of an input file's content."""
+    return f"{INPUTS}{_checked(sha256)}"
+
+
+def model_file(sha256: str) -> str:
+    """The key of a model file's content."""
+    return f"{MODELS}{_checked(sha256)}"
+
+
+def _checked(sha256: str) -> str:
     if not _SHA256.fullmatch(sha256):
         raise UnsafeName(f"{sha256!r} is not a sha256 in lower-case hexadecimal")
-    return f"{INPUTS}{sha256}"
+    return sha256
 
 
 def cache_entry(digest: str) -> str:
@@ -145,6 +158,15 @@ def cache_entry(digest: str) -> str:
 def cache_payload(digest: str, sha256: str) -> str:
     """The key of a cached step's payload, of which the facts name the sha256."""
     return f"{CACHE}{digest}-{sha256}.bin"
+
+
+def wheel(sha256: str, file_name: str) -> str:
+    """The key of a wheel: its content and the name under which pip takes it."""
+    if not _SHA256.fullmatch(sha256):
+        raise UnsafeName(f"{sha256!r} is not a sha256 in lower-case hexadecimal")
+    if not _WHEEL.fullmatch(file_name):
+        raise UnsafeName(f"{file_name!r} is not the file name of a wheel")
+    return f"{DIST}{sha256}/{file_name}"
 
 
 def worker(worker_id: str) -> str:

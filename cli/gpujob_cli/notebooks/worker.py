@@ -1,0 +1,211 @@
+# %% [markdown]
+"""
+# A gpujob worker
+
+This notebook serves the jobs of one queue on this machine and leaves when nothing is left to do. It fetches gpujob out
+of the queue's own bucket, checks its sha256, installs it and runs a worker. *Run all* does everything; the stop button
+of the last cell finishes the job in hand and leaves, pressed twice it gives the job back.
+
+**On Colab, know what is allowed.** Runtimes that are free of charge, without a positive balance of compute units, may
+not run distributed computing workers, and that is what this is; Colab may end such a runtime without warning. Buy
+compute units first. Nothing here keeps a runtime awake: the worker leaves when it was idle for a while, and the runtime
+is handed back.
+
+**Credentials** come from the environment, else from Colab's secrets (the key symbol on the left), else from Kaggle's,
+under the names `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. They are never printed. Give a worker keys of its own.
+"""
+
+# %%
+# @title The queue, and what to serve
+STORE = ""  # @param {type:"string"}
+ENDPOINT = ""  # @param {type:"string"}
+REGION = ""  # @param {type:"string"}
+WHEEL = ""  # @param {type:"string"}
+EXTRAS = "tts"  # @param {type:"string"}
+KINDS = ""  # @param {type:"string"}
+MODELS = ""  # @param {type:"string"}
+IDLE_EXIT = "20m"  # @param {type:"string"}
+MAX_LIFETIME = "11h"  # @param {type:"string"}
+REQUIRE_GPU = False  # @param {type:"boolean"}
+HAND_BACK = True  # @param {type:"boolean"}
+
+# %%
+# @title How programs are run here
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+SILENCE_S = 20  # longer than that nobody should wonder whether it is still at it
+os.environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
+
+
+def run(*words: str) -> int:
+    """Runs Python with these words and shows what it says; the stop button becomes its Ctrl-C. Its exit code."""
+    command = [sys.executable, *words]
+    program = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True
+    )
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in program.stdout or ():
+            lines.put(line)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    silent_since = time.monotonic()
+    while reader.is_alive() or not lines.empty():
+        try:
+            print(lines.get(timeout=0.5), end="", flush=True)
+            silent_since = time.monotonic()
+        except queue.Empty:
+            if time.monotonic() - silent_since > SILENCE_S:
+                print(f"({' '.join(words[:3])} is at it)", flush=True)
+                silent_since = time.monotonic()
+        except KeyboardInterrupt:
+            program.send_signal(signal.SIGINT)
+    return program.wait()
+
+
+def must(*words: str) -> None:
+    """As `run`; an error where the program fails."""
+    if run(*words):
+        raise RuntimeError(f"{' '.join(words[:3])} failed: its own words are above")
+
+
+# %%
+# @title Credentials
+import importlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+must("-m", "pip", "install", "--quiet", "boto3>=1.37")
+import boto3
+
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SECRET_S = 20  # a person may have to allow it; where nobody is, nobody answers
+
+
+def in_time(look: Callable[[str], str], name: str) -> str:
+    """What `look` says of a name; TimeoutError where it does not answer."""
+
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECRET_S, 1)
+    try:
+        return look(name)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def of_colab(name: str) -> str:
+    return str(importlib.import_module("google.colab.userdata").get(name))
+
+
+def of_kaggle(name: str) -> str:
+    return str(importlib.import_module("kaggle_secrets").UserSecretsClient().get_secret(name))
+
+
+def find_credentials() -> str:
+    """Where the credentials came from; they are in the environment then. Empty where there are none."""
+    sent = Path("gpujob-credentials.json")  # `gpujob worker launch` sends it
+    if sent.exists():
+        os.environ |= json.loads(sent.read_text())
+        sent.unlink()
+    if boto3.session.Session().get_credentials():
+        return "the environment"
+    for place, look in {"Colab's secrets": of_colab, "Kaggle's secrets": of_kaggle}.items():
+        try:
+            os.environ |= {name: in_time(look, name) for name in KEYS}
+        except Exception as error:
+            print(f"not from {place}: {type(error).__name__}")
+            continue
+        with suppress(Exception):  # few have one
+            os.environ["AWS_SESSION_TOKEN"] = in_time(look, "AWS_SESSION_TOKEN")
+        return place
+    return ""
+
+
+if not STORE:
+    raise RuntimeError("STORE is empty: fill in the queue's URL above, such as s3://bucket/prefix")
+given = {"GPUJOB_STORE": STORE, "AWS_ENDPOINT_URL_S3": ENDPOINT, "AWS_DEFAULT_REGION": REGION}
+os.environ |= {name: value for name, value in given.items() if value}
+if STORE.startswith("s3:"):
+    place = find_credentials()
+    if not place:
+        raise RuntimeError(f"no credentials: put {' and '.join(KEYS)} into the secrets of this notebook")
+    print(f"credentials from {place}")
+
+# %%
+# @title gpujob, out of the bucket
+import hashlib
+import tempfile
+from urllib.parse import unquote
+
+from botocore.config import Config
+
+
+def fetch(name: str) -> bytes:
+    """The wheel: a file of that name beside this notebook, else out of the bucket."""
+    if Path(name).exists():
+        return Path(name).read_bytes()
+    scheme, _, rest = STORE.partition("://")
+    if scheme == "file":  # a folder store begins each object with a line of its own
+        return (Path(unquote(rest)) / f"{WHEEL}@").read_bytes().partition(b"\n")[2]
+    bucket, _, prefix = rest.strip("/").partition("/")
+    plain = Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    client = boto3.session.Session().client("s3", config=plain)
+    return client.get_object(Bucket=bucket, Key=f"{prefix}/{WHEEL}".lstrip("/"))["Body"].read()
+
+
+if WHEEL.count("/") != 2:
+    raise RuntimeError("WHEEL is empty: `gpujob worker notebook` puts gpujob into the bucket and writes it in")
+_, sha256, name = WHEEL.split("/")
+body = fetch(name)
+if hashlib.sha256(body).hexdigest() != sha256:
+    raise RuntimeError(f"{name} is not the file that this notebook names (sha256 {sha256}): nothing was installed")
+wheel = Path(tempfile.mkdtemp()) / name
+wheel.write_bytes(body)
+must("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
+must("-m", "pip", "install", "--quiet", f"{wheel}[{EXTRAS}]" if EXTRAS else str(wheel))
+print(f"installed {name}, sha256 {sha256[:12]}")
+
+# %%
+# @title The GPU, and the models
+import shutil
+
+speaks = "tts" in EXTRAS.split(",")
+gpu = shutil.which("nvidia-smi") is not None and subprocess.run(["nvidia-smi"], check=False).returncode == 0
+if gpu and speaks:
+    run("-m", "gpujob_worker.setup_gpu")
+for model in MODELS.replace(",", " ").split() or (["kokoro-fp16" if gpu else "kokoro"] if speaks else []):
+    run("-m", "gpujob_cli", "models", "pull", model)
+serving = ["--kinds", KINDS] if KINDS else []
+serving += ["--require-gpu"] if REQUIRE_GPU else []
+must("-m", "gpujob_worker", "--check", *serving)
+
+# %%
+# @title Serve, then hand the runtime back
+runtime = None  # on Kaggle and Jupyter whoever opened it closes it
+with suppress(ImportError):
+    runtime = importlib.import_module("google.colab.runtime")
+limits = ["--idle-exit", IDLE_EXIT, "--max-lifetime", MAX_LIFETIME, "--heartbeat", "15s"]
+ended = run("-m", "gpujob_worker", *serving, *limits, *(["--id", "colab"] if runtime else []))
+if ended in (2, 3):
+    raise RuntimeError("the worker did not start: its own words are above")
+if runtime and HAND_BACK:
+    print("handing the runtime back")
+    runtime.unassign()
