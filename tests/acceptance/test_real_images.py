@@ -26,7 +26,11 @@ from tests.unit.image.reading import origin_of, parse_parameters
 STEPS = 3
 BASE = {"prompt": "a lighthouse at dawn", "num_inference_steps": STEPS, "seed": 7}
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")]
+pytestmark = [
+    pytest.mark.xdist_group("diffusers"),  # importing it costs half a CPU minute: once is enough
+    pytest.mark.timeout(300),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning"),
+]
 
 
 @pytest.fixture(scope="module")

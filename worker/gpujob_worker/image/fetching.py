@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import io
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +45,8 @@ def fetch(choice: Choice, report: Report, *, token: str | None, half: bool) -> P
     Raises NeedsToken for one that is private or gated, JobFailed(model_not_found) for one that there is not or that
     cannot be reached; what `report` raises passes.
     """
-    hub = importlib.import_module("huggingface_hub")
     try:
-        info = hub.HfApi(token=token or False).model_info(choice.name, revision=choice.revision, files_metadata=True)
-        index = hub.hf_hub_download(choice.name, snapshots.INDEX, revision=info.sha, token=token or False)
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings}
-        names = snapshots.files_to_fetch(snapshots.read_json(Path(index)), sizes, half=half)
-        total = sum(sizes.get(name, 0) for name in names)
-        log.info("fetching %s: %d files, %d MB", choice.name, len(names), total // 10**6)
-        return _Fetch(choice.name, info.sha, names, token).run(total, report)
+        return _Fetch(choice, token=token, half=half).run(report)
     except (OSError, ValueError) as error:  # the hub's errors are among these
         raise _failure(choice, error, token=token) from error
 
@@ -64,28 +56,26 @@ class _Stopped(Exception):
 
 
 class _Fetch:
-    """One fetch in a thread of its own, so that the job is asked whether it should go on while bytes come."""
+    """One fetch in a thread of its own, so that the job is asked whether it should go on while the hub takes its time."""
 
-    def __init__(self, name: str, commit: str, files: Sequence[str], token: str | None) -> None:
-        self._arguments: dict[str, Any] = {
-            "repo_id": name,
-            "revision": commit,
-            "allow_patterns": list(files),
-            "token": token or False,
-        }
-        self._name = name
+    def __init__(self, choice: Choice, *, token: str | None, half: bool) -> None:
+        self._choice = choice
+        self._token = token or False
+        self._half = half
+        self._total_bytes = 0
         self._bars: list[Any] = []
         self._stopped = SYSTEM.event()
         self._ended = SYSTEM.event()
         self._folder: Path | None = None
         self._error: Exception | None = None
 
-    def run(self, total_bytes: int, report: Report) -> Path:
-        SYSTEM.spawn(f"fetch {self._name}", self._fetch)
-        text = f"fetching {self._name} ({total_bytes / 1e9:.1f} GB)"
+    def run(self, report: Report) -> Path:
+        SYSTEM.spawn(f"fetch {self._choice.name}", self._fetch)
         try:
             while not self._ended.wait(_POLL_S):
-                report(min(self._done_bytes(), total_bytes), total_bytes, text)
+                total = self._total_bytes
+                size = f" ({total / 1e9:.1f} GB)" if total else ""
+                report(min(self._done_bytes(), total), max(1, total), f"fetching {self._choice.name}{size}")
         finally:
             self._stopped.set()
         if self._error is not None:
@@ -95,12 +85,24 @@ class _Fetch:
 
     def _fetch(self) -> None:
         try:
-            hub = importlib.import_module("huggingface_hub")
-            self._folder = Path(hub.snapshot_download(**self._arguments, tqdm_class=self._bar_class()))
+            self._folder = self._fetched(importlib.import_module("huggingface_hub"))
         except Exception as error:  # noqa: BLE001 - raised again by `run`
             self._error = error
         finally:
             self._ended.set()
+
+    def _fetched(self, hub: Any) -> Path:
+        name, token = self._choice.name, self._token
+        # The index first: with it the cache learns which commit the revision means today; all else is of that commit.
+        index = Path(hub.hf_hub_download(name, snapshots.INDEX, revision=self._choice.revision, token=token))
+        commit = index.parent.name
+        info = hub.HfApi(token=token).model_info(name, revision=commit, files_metadata=True)
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings}
+        files = snapshots.files_to_fetch(snapshots.read_json(index), sizes, half=self._half)
+        self._total_bytes = sum(sizes.get(file, 0) for file in files)
+        log.info("fetching %s: %d files, %d MB", name, len(files), self._total_bytes // 10**6)
+        arguments = {"revision": commit, "allow_patterns": files, "token": token, "tqdm_class": self._bar_class()}
+        return Path(hub.snapshot_download(name, **arguments))
 
     def _done_bytes(self) -> int:
         return max((int(bar.n) for bar in list(self._bars) if getattr(bar, "unit", "") == "B"), default=0)
@@ -141,10 +143,10 @@ def _failure(choice: Choice, error: Exception, *, token: str | None) -> JobFaile
     if isinstance(error, errors.RevisionNotFoundError):
         text = f"{choice.name} has no revision {choice.revision}"
         return JobFailed(text, type="model_not_found", retryable=False, hint="Leave `revision` out, or correct it.")
-    if unknown or isinstance(error, errors.EntryNotFoundError):
+    if unknown or isinstance(error, errors.RemoteEntryNotFoundError):
         text = f"the hub has no model of diffusers called {choice.name}"
         return JobFailed(text, type="model_not_found", retryable=False, hint="Correct its name.")
-    short = str(error).strip().split("\n")[0][:500]
+    short = str(error.__cause__ or error).strip().split("\n")[0][:500]
     return JobFailed(
         f"the model {choice.name} cannot be fetched: {short}",
         type="model_not_found",

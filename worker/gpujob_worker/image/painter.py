@@ -113,8 +113,9 @@ class Painter:
         try:
             return kind.from_config(self._own_scheduler.config)
         except ImportError as error:
+            reason = " ".join(str(error).split())
             raise _invalid(
-                f"input.scheduler: {name} needs a library that this worker does not have: {error}"
+                f"input.scheduler: {name} needs a library that this worker does not have: {reason}"
             ) from error
 
     def _cut(self, request: Request) -> Iterator[str]:
@@ -169,9 +170,10 @@ def _load(folder: Path, name: str, revision: str, device: Device) -> Painter:
 
 
 def _quiet() -> None:
-    """No progress bars of loading: they would fill the job's log."""
+    """No progress bars of loading, and no word of libraries that are not needed: they would fill the job's log."""
     for library in ("diffusers.utils.logging", "transformers.utils.logging"):
         importlib.import_module(library).disable_progress_bar()
+    importlib.import_module("transformers.utils.logging").set_verbosity_error()
 
 
 def _version(distribution: str) -> str:
