@@ -54,10 +54,11 @@ SETTINGS = {
     "worker_id": "The first part of a worker's id; the host's name if left out.",
     "allow_secrets": "Environment variables that this machine's worker may hand to jobs that name them; none by default.",
     "allow_models": "Models that jobs may make this machine's worker fetch, beside its own defaults; `owner/*` is a pattern.",
+    "model_cache": "Keep models in the bucket, for fresh machines; by default unless the store charges for reading.",
     "submitted_by": "How your jobs are signed; `user@host` if left out.",
     "max_pending": "Refuse to submit above so many waiting jobs.",
     "chat_preload": "Chat models to fetch and load at start; jobs may name them too.",
-    "image_model": "The image model of jobs that name none. For the image executor to come; no effect yet.",
+    "image_model": "The image model of jobs that name none: a name of the hub, or a folder of the worker's machine.",
     "debug": "Print tracebacks.",
 }
 

@@ -82,6 +82,8 @@ class Settings(BaseModel):
     """Names of the environment variables that this machine's worker may hand to jobs that ask for them."""
     allow_models: Words = ()
     """Patterns (`owner/*`) of the models that jobs may make this machine's worker fetch, beside its own defaults."""
+    model_cache: bool | None = None
+    """Whether a worker keeps models in the queue's bucket; by the store's address where nobody says."""
     submitted_by: str | None = Field(None, max_length=200)
     max_pending: int | None = Field(None, ge=1)
     chat_preload: Words = ()

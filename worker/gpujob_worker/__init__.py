@@ -16,7 +16,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gpujob_worker.executor import Device, Engine, Executor, JobContext, Needs, Outcome, Readiness, Report, StepCache
+    from gpujob_worker.executor import (
+        Device,
+        Engine,
+        Executor,
+        JobContext,
+        Needs,
+        Outcome,
+        Readiness,
+        Report,
+        StepCache,
+    )
     from gpujob_worker.executors.echo import EchoExecutor
     from gpujob_worker.executors.narrate import NarrateExecutor
     from gpujob_worker.registry import candidates, ready

@@ -129,6 +129,10 @@ class Executor(ABC):
         """Where its work would really run, found by running something small. May take seconds; called once, at start."""
         return Device()
 
+    def catalogue_models(self) -> tuple[str, ...]:
+        """The models of gpujob's own catalogue that it would use here, best first; the bucket may have them already."""
+        return ()
+
     def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
         """Makes ready what a job with the input `wanted` needs; returns the names of the models that are warm now.
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, NoReturn, Optional
 
 import typer
 
+from gpujob import model_mirror
 from gpujob import settings as config
 from gpujob.chance import token
 from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration, GpujobError
 from gpujob.specs.quantities import parse_duration
-from gpujob.store import open_store
+from gpujob.store import JobStore, open_store
 
 from . import fleet, machine
 from .executor import Executor
 from .heartbeat import Heartbeat
+from .model_cache import ModelCache
 from .registry import Candidate, candidates, ready
 from .signals import Leaving
 from .survey import Surroundings, survey
@@ -66,6 +69,10 @@ def run(
         bool, typer.Option("--check", help="Say what this machine can serve and on which device, then leave.")
     ] = False,
     heartbeat: Annotated[str | None, typer.Option(help="Say every so often that it serves, such as 15s.")] = None,
+    model_cache: Annotated[
+        bool | None,
+        typer.Option("--model-cache/--no-model-cache", help="Keep models in the bucket, for machines that lack them."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Serves jobs of a queue on this machine until it is told to leave.
@@ -88,7 +95,7 @@ def run(
         jobs=tuple(job or ()),
     )
     wanted = [kind.strip() for kind in kinds.split(",") if kind.strip()] if kinds else None
-    loaded = config.load(flags={"store": store, "worker_id": worker_id}, profile=profile)
+    loaded = config.load(flags={"store": store, "worker_id": worker_id, "model_cache": model_cache}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
     here = _look(wanted, gpu_index=indexes[0] if indexes else None, require_gpu=require_gpu)
@@ -136,13 +143,17 @@ def _serve(
     if here.gpu_index is not None:
         name = f"{name}-gpu{here.gpu_index}"
     heart = Heartbeat(SYSTEM, log.info)
+    store = open_store(url)
+    cache = _model_cache(store, settings, here.executors)
 
     def hear(event: str, job_id: str) -> None:
         log.info("%s %s", event, job_id)
         heart.hear(event, job_id)
+        if cache is not None:
+            cache.hear(event)
 
     worker = Worker(
-        open_store(url),
+        store,
         here.executors,
         worker_id=f"{name}-{token()[:4]}",
         kinds=wanted,
@@ -151,6 +162,7 @@ def _serve(
         warnings=here.surroundings.warnings,
         secrets=config.secret_values(settings.allow_secrets),
         free=lambda: machine.free(here.gpu_index),
+        overlap=True,
         on_event=hear,
     )
     Leaving(worker, SYSTEM, log.info).install()
@@ -160,6 +172,15 @@ def _serve(
     summary = worker.run()
     heart.stop()
     _farewell(summary)
+
+
+def _model_cache(store: JobStore, settings: config.Settings, executors: Sequence[Executor]) -> ModelCache | None:
+    wanted = settings.model_cache
+    if not (model_mirror.worth_while(store.bucket) if wanted is None else wanted):
+        return None
+    cache = ModelCache(store.bucket, executors)
+    cache.restore()
+    return cache
 
 
 def _own_name(host: str) -> str:

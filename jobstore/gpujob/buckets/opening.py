@@ -84,6 +84,13 @@ def separate_connection(bucket: Bucket) -> Bucket:
     return twin
 
 
+def endpoint_of(bucket: Bucket) -> str:
+    """Scheme, host and port of the server behind a bucket; empty for one without a server."""
+    while isinstance(bucket, WrappedBucket):
+        bucket = bucket.inner
+    return str(getattr(bucket, "endpoint", ""))
+
+
 def parse_url(url: str) -> StoreUrl:
     """A store's URL taken apart, or `Configuration` with what is wrong with it."""
     scheme, separator, rest = url.partition("://")

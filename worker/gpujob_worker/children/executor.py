@@ -49,6 +49,10 @@ class ChildExecutor(Executor):
         """As Executor.readiness."""
         return self._inner.readiness()
 
+    def catalogue_models(self) -> tuple[str, ...]:
+        """As Executor.catalogue_models."""
+        return self._inner.catalogue_models()
+
     def device(self) -> Device:
         """As Executor.device, found in the child; a child that dies of the question runs on nothing."""
         until_s = SYSTEM.elapsed() + DEVICE_S

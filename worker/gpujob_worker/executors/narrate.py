@@ -56,6 +56,11 @@ class NarrateExecutor(Executor):
         devices = importlib.import_module("gpujob_worker.speech.devices")
         return Device(name, (devices.cpu_warning() or "") if name == "cpu" else "")
 
+    def catalogue_models(self) -> tuple[str, ...]:
+        """The models to try on this machine, best first."""
+        devices = importlib.import_module("gpujob_worker.speech.devices")
+        return choose_models(self._root, gpu=devices.gpu_present())
+
     def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
         """Loads the model, fetching it first if it is not here. Raises JobFailed(model_not_found) where it cannot."""
         self._speaker = self._speaker or self._open(report)
