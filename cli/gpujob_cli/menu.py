@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 Menu = dict[str, "Entry | dict[str, Entry]"]
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Try it": ("demo", "tts", "image", "chat", "echo"),
+    "Try it": ("demo", "tts", "image", "chat", "encode", "echo"),
     "Jobs": ("submit", "wait", "ls", "show", "logs", "get", "cancel", "retry", "rm"),
     "Specs": ("validate", "schema"),
     "Workers and models": ("worker", "models"),
@@ -34,6 +34,7 @@ COMMANDS: Menu = {
     "tts": Entry("tts:tts", "Speak a text; the audio files come back into a folder."),
     "image": Entry("image:image", "Paint a text; the pictures come back into a folder."),
     "chat": Entry("chat:chat", "Ask a language model; its answer is printed."),
+    "encode": Entry("encode:encode", "Encode video with ffmpeg; the results come back into a folder."),
     "echo": Entry("echo:echo", "A job without a model: its message comes back."),
     "submit": Entry("submit:submit", "Put jobs in the queue: JSON, YAML or JSON lines."),
     "wait": Entry("wait:wait", "Wait for jobs, with progress or the reason why they wait."),

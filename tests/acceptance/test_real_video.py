@@ -319,7 +319,7 @@ def test_a_cancel_stops_ffmpeg_within_two_seconds(tmp_path: Path) -> None:
     ended_s = time.monotonic()
     assert job.cancelled_s is not None and ended_s - job.cancelled_s < 2.0
     assert working_below(tmp_path) == []
-    assert "left" in job.reports[-1][2]
+    assert 0 < job.reports[-1][0] < 1 and job.reports[-1][2] == "step 1/1: transcode"
 
 
 def test_through_the_whole_queue(tmp_path: Path, material: Path) -> None:

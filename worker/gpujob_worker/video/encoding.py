@@ -77,7 +77,7 @@ class _Encoder:
     def operation(self, number: int, operation: Mapping[str, Any], container: Container) -> dict[str, Any]:
         """Does one operation and uploads its result; returns the result's record."""
         kind, output = str(operation["type"]), str(operation["output"])
-        self._report(number, 0.0, f"{kind}: beginning")
+        self._report(number, 0.0, kind)
         task = self._task(number, operation, container)
         if kind == "burn_subtitles":
             task = replace(task, subtitles=self._subtitles(number, operation))
@@ -194,11 +194,11 @@ class _Encoder:
         """Runs ffmpeg and reports its progress; `step` is which pass of how many this is."""
         reader = ProgressReader(graphs.expected_s(task))
         index, passes = step
+        name = f"{task.kind}, pass {index + 1} of {passes}" if passes > 1 else task.kind
 
         def hear(data: bytes) -> None:
             if reader.feed(data):
-                name = f"{task.kind}, pass {index + 1} of {passes}" if passes > 1 else task.kind
-                self._report(number, (index + reader.share) / passes, f"{name}: {reader}")
+                self._report(number, (index + reader.share) / passes, name)
 
         return self._run(arguments, level=level, hear=hear)
 
@@ -225,9 +225,9 @@ class _Encoder:
         self._job.log(", ".join(f"{name} {value}" for name, value in record.items()))
         return record
 
-    def _report(self, number: int, share: float, message: str) -> None:
-        self._done = max(self._done, number + share)
-        self._job.progress(self._done, self._total, f"operation {number + 1}/{self._total}, {message}")
+    def _report(self, number: int, share: float, name: str) -> None:
+        self._done = max(self._done, round(number + share, 3))
+        self._job.progress(self._done, self._total, f"step {number + 1}/{self._total}: {name}")
 
     def _warn(self, text: str) -> None:
         if text not in self.warnings:

@@ -1,7 +1,7 @@
-"""Reads what `ffmpeg -progress` writes, and says how far it is and how long it will take.
+"""Reads what `ffmpeg -progress` writes, and says how far it is.
 
 Invariant: a share is within 0..1 and never falls. Format: blocks of `name=value` lines, each closed by a `progress=` line
-(ffmpeg's manual, "-progress url").
+(ffmpeg's manual, "-progress url"). How long the rest will take follows from the shares, as for every kind of job.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import math
 
 
 class ProgressReader:
-    """Fed with bytes as they come; `share` and `left_s` are those of the last whole block."""
+    """Fed with bytes as they come; `share` is that of the last whole block."""
 
     def __init__(self, duration_s: float | None) -> None:
         self.share = 0.0
-        self.left_s: float | None = None
         self._duration_s = duration_s
         self._rest = b""
         self._block: dict[str, str] = {}
@@ -31,29 +30,14 @@ class ProgressReader:
                 completed = True
         return completed
 
-    def __str__(self) -> str:
-        """Such as `41 %, 0:12 left`."""
-        left = "" if self.left_s is None else f", {shown(self.left_s)} left"
-        return f"{math.floor(self.share * 100)} %{left}"
-
     def _complete(self) -> None:
         block, self._block = self._block, {}
         if block["progress"] == "end":
-            self.share, self.left_s = 1.0, 0.0
+            self.share = 1.0
             return
-        at_s = _number(block.get("out_time_us", ""))
-        if at_s is None or not self._duration_s:
-            return
-        at_s /= 1_000_000
-        self.share = max(self.share, min(1.0, max(0.0, at_s / self._duration_s)))
-        speed = _number(block.get("speed", "").removesuffix("x"))
-        self.left_s = max(0.0, self._duration_s - at_s) / speed if speed else None
-
-
-def shown(seconds: float) -> str:
-    """`0:12`, `3:05`, `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
+        at_us = _number(block.get("out_time_us", ""))
+        if at_us is not None and self._duration_s:
+            self.share = max(self.share, min(1.0, at_us / 1_000_000 / self._duration_s))
 
 
 def _number(text: str) -> float | None:
@@ -62,4 +46,4 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return number if math.isfinite(number) and number > -1e15 else None
+    return number if math.isfinite(number) else None
