@@ -5,7 +5,8 @@ SIZE ?= quick
 PYTHON ?=
 PYTEST_ARGS ?=
 # What must not be missing. At home a missing part is skipped with a line that says how to get it; at full size it fails.
-REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg,diffusers
+REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg,diffusers,ollama
+PARTS_full := ollama
 REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
 
 # The image tests need PyTorch, which only the full size fetches; an environment that has it keeps it.
@@ -30,7 +31,7 @@ demo: ## a script becomes speech: install, model, queue, worker, submit, wait; t
 
 test: venv ## the tests that this machine can run; SIZE=full for everything (CI), up to 45 minutes
 	@case "$(SIZE)" in quick|full) ;; *) echo "SIZE is quick or full, not $(SIZE)" >&2; exit 2;; esac
-	@$(MAKE) --no-print-directory --keep-going servers models || [ "$(SIZE)" = quick ]
+	@$(MAKE) --no-print-directory --keep-going servers models $(PARTS_$(SIZE)) || [ "$(SIZE)" = quick ]
 	@GPUJOB_TEST_SIZE=$(SIZE) GPUJOB_REQUIRE="$(REQUIRED)" $(PYTEST) $(PYTEST_ARGS)
 
 check: venv ## lint, format, types, import contracts and the house rules

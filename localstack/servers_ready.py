@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from localstack.programs import HOW, Missing, build_minio, find_weed
+from localstack.programs import HOW, Missing, build, find_weed
 
 
 def main() -> int:
     """0 when both are there; else 3, with how to get what is missing."""
     try:
-        print(f"minio: {build_minio()}", file=sys.stderr)
+        print(f"minio: {build('minio')}", file=sys.stderr)
     except Missing as error:
         print(f"minio is missing: {error}", file=sys.stderr)
         return 3

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from localstack.programs import HOW, Missing, build_minio, find
+from localstack.programs import HOW, Missing, build, find
 from localstack.servers import BUCKET, Server, free_port, make
 from localstack.state import DATA, alive, load, remove, save
 from localstack.users import USERS, as_environment, make_minio_users, seaweedfs_identities
@@ -67,7 +67,7 @@ def _pip_install_seaweedfs() -> None:
 
 def _start(name: str) -> Server:
     if name == "minio" and find("minio") is None:
-        build_minio()
+        build("minio")
     if name == "seaweedfs" and find("seaweedfs") is None:
         _pip_install_seaweedfs()
     server = make(name, DATA / name, port=_port(name))

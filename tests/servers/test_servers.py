@@ -63,7 +63,7 @@ def test_minio_without_go_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("GPUJOB_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Missing, match=r"Go 1\.24 or newer"):
-        programs.build_minio()
+        programs.build("minio")
 
 
 def local(program: str, data: Path, store: str = "") -> subprocess.CompletedProcess[str]:

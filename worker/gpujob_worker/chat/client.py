@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -73,7 +73,7 @@ class Client:
         async with self._daemon() as daemon:
             return await call(daemon)
 
-    async def _stream(self, call: Callable[[ollama.AsyncClient], Any]) -> AsyncIterator[Any]:
+    async def _stream(self, call: Callable[[ollama.AsyncClient], Any]) -> AsyncGenerator[Any, None]:
         async with self._daemon() as daemon, aclosing(await call(daemon)) as parts:
             async for part in parts:
                 yield part

@@ -6,7 +6,7 @@ Invariant: when one of these returns or raises, its request has been closed, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,16 +16,11 @@ T = TypeVar("T")
 Check = Callable[[], None]  # raises when the job must stop
 
 
-def each(stream: AsyncIterator[T], check: Check) -> Iterator[T]:
+def each(stream: AsyncGenerator[T, None], check: Check) -> Iterator[T]:
     """The parts of a stream as they come. `check` is called with each part and often in between."""
-    with asyncio.Runner() as runner:
-        try:
-            while (part := runner.run(_watched(anext(stream, None), check))) is not None:
-                yield part
-        finally:
-            close = getattr(stream, "aclose", None)
-            if close is not None:
-                runner.run(close())
+    with asyncio.Runner() as runner:  # which closes the stream when it is left, whatever the reason
+        while (part := runner.run(_watched(anext(stream, None), check))) is not None:
+            yield part
 
 
 def once(call: Coroutine[Any, Any, T], check: Check) -> T:
