@@ -57,3 +57,15 @@ def tags(path: Path) -> dict[str, str]:
     """The file's own tags."""
     lines = ffmpeg("-i", path, "-f", "ffmetadata", "-").decode().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def working_below(folder: Path) -> list[str]:
+    """Processes whose working folder lies below `folder`, as far as this system tells."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve().is_relative_to(folder):
+                found.append(process.name)
+        except OSError:
+            continue
+    return found

@@ -17,7 +17,7 @@ from gpujob.errors import JobCancelled, JobFailed
 from gpujob.specs import parse_object
 from gpujob_worker import Limits, Worker
 from gpujob_worker.executors.encode import EncodeExecutor
-from tests.acceptance.clips import RATE, clip, ffmpeg, frames, need_ffmpeg, samples, tags
+from tests.acceptance.clips import RATE, clip, ffmpeg, frames, need_ffmpeg, samples, tags, working_below
 from tests.fake_job import FakeJob
 
 SUBTITLES = "1\n00:00:00,500 --> 00:00:01,500\nHello, <i>it's</i> me: [a];{b}\n"
@@ -354,15 +354,3 @@ def loudness(path: Path) -> float:
     """RMS of the sound in dB, moved so that a tone's figure is its loudness in LUFS at 300 Hz (BS.1770: about -0.7)."""
     sound = samples(path).astype(float)[RATE // 2 : -RATE // 2] / 32768
     return float(20 * np.log10(np.sqrt(np.mean(sound**2)))) - 0.7
-
-
-def working_below(folder: Path) -> list[str]:
-    """Processes whose working folder lies below `folder`, as far as this system tells."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if (process / "cwd").resolve().is_relative_to(folder):
-                found.append(process.name)
-        except OSError:
-            continue
-    return found
