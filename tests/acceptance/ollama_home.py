@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from localstack import ollama_ready
 from localstack.programs import HOW, cache, find
 
+from gpujob.clock import SYSTEM
 from tests.sizing import require_or_skip
 
 MODEL = "smollm2:135m"
@@ -49,9 +50,19 @@ def create_model(url: str) -> None:
     subprocess.run(command, env={**os.environ, "OLLAMA_HOST": url}, check=True, capture_output=True, timeout=PATIENCE_S)
 
 
-def wait_until(happened: Callable[[], bool], what: str) -> None:
-    """Returns as soon as it has happened."""
-    until = time.monotonic() + PATIENCE_S
+def look_until(happened: Callable[[], bool], what: str) -> None:
+    """Returns as soon as it has happened, for what nobody tells: the daemon's own files are the only sign."""
+    until_s = SYSTEM.elapsed() + PATIENCE_S
     while not happened():
-        assert time.monotonic() < until, f"never happened: {what}"
-        time.sleep(0.02)
+        assert SYSTEM.elapsed() < until_s, f"never happened: {what}"
+        SYSTEM.sleep(0.02)
+
+
+@contextmanager
+def seen_to_end(pids: Iterable[int]) -> Iterator[None]:
+    """Processes that have to end within the block, or soon after it."""
+    handles = [os.pidfd_open(pid) for pid in pids]
+    yield
+    for handle in handles:
+        assert select.select([handle], [], [], PATIENCE_S)[0], "it still runs"
+        os.close(handle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -24,7 +23,7 @@ from gpujob_worker.chat.fetching import Rules
 from gpujob_worker.executors.chat import ChatExecutor
 from tests.acceptance import model_registry
 from tests.acceptance.command_line import Person
-from tests.acceptance.ollama_home import MODEL, create_model, home, program, wait_until
+from tests.acceptance.ollama_home import MODEL, create_model, home, look_until, program, seen_to_end
 from tests.fake_job import FakeJob, unheard
 
 SCHEMA = {
@@ -159,10 +158,12 @@ def test_a_daemon_that_is_killed_in_mid_sentence_fails_the_attempt_and_is_replac
             os.kill(server, signal.SIGKILL)
 
     monkeypatch.setattr(job, "progress", kill)
-    with pytest.raises(JobFailed, match="went away before it had finished") as failed:
+    with (
+        seen_to_end(group_of(guard)),
+        pytest.raises(JobFailed, match="went away before it had finished") as failed,
+    ):
         executor.run(job)
     assert (failed.value.type, failed.value.retryable) == ("engine", True)
-    wait_until(lambda: not group_of(guard), "the guard swept up what the daemon left")
     assert executor.run(chat_job(tmp_path / "next")).output["message"]["content"]
     assert processes(executor)[0] != guard
 
@@ -187,15 +188,12 @@ def test_a_daemon_ends_with_its_owner_however_that_ends(models: Path, how: str) 
     guard = int(owner.stdout.readline())
     group = group_of(guard)
     assert len(group) == 3, "the guard, the daemon, and its runner with the model"
-    handles = [os.pidfd_open(pid) for pid in group]
-    if how == "killed":
-        owner.kill()
-    else:
-        owner.stdin.close()
-    owner.wait()
-    for handle in handles:
-        assert select.select([handle], [], [], 20)[0], "it still runs"
-        os.close(handle)
+    with seen_to_end(group):
+        if how == "killed":
+            owner.kill()
+        else:
+            owner.stdin.close()
+        owner.wait()
 
 
 def test_a_model_is_fetched_with_progress_and_goes_on_where_it_was_stopped(models: Path, tmp_path: Path) -> None:
@@ -215,7 +213,7 @@ def test_a_model_is_fetched_with_progress_and_goes_on_where_it_was_stopped(model
 
         with pytest.raises(JobCancelled):
             executor.load({"model": name}, report)
-        wait_until(lambda: kept_bytes(tmp_path / "models") >= stop, "what was fetched is on the disk")
+        look_until(lambda: kept_bytes(tmp_path / "models") >= stop, "what was fetched is on the disk")
         executor.close()
         registry.allow(model_registry.ALL)
         again: list[tuple[float, float]] = []
