@@ -10,8 +10,8 @@ PARTS_full := ollama
 REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
 
 # The image tests need PyTorch, which only the full size fetches; an environment that has it keeps it.
-VENV_quick := --about "350 MB"
-VENV_full := --extra image --about "3.2 GB, of which PyTorch with CUDA is 2.8 GB"
+VENV_quick := --about "420 MB"
+VENV_full := --extra image --about "3.3 GB, of which PyTorch with CUDA is 2.8 GB"
 
 RUN_PYTHON = $$(sh scripts/find-python $(PYTHON))
 BIN := .venv/bin
@@ -58,7 +58,7 @@ clean: ## removes environments, caches and what the demo made (never a queue or 
 	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
 
 venv:
-	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --extra video --group lint --group test --group speech --about "420 MB"
+	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --extra video --group lint --group test --group speech $(VENV_$(SIZE))
 
 models: venv
 	@$(BIN)/gpujob models pull kokoro

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,3 +57,12 @@ def test_another_python_begins_with_what_is_asked_for(
     monkeypatch.setattr(sys, "version_info", (3, 99, 0))
     refresh(tmp_path, "tts")
     assert [extras(one) for one in installed] == ["image,tts", "tts"]
+
+
+def test_only_the_full_size_fetches_pytorch_and_says_how_much_that_is() -> None:
+    said = {}
+    for size in ("quick", "full"):
+        command = ["make", "--no-print-directory", "-n", "venv", f"SIZE={size}"]
+        said[size] = subprocess.run(command, cwd=make_venv.ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--extra image" not in said["quick"]
+    assert "--extra image" in said["full"] and "PyTorch" in said["full"] and " GB" in said["full"]

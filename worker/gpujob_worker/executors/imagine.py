@@ -76,7 +76,7 @@ class ImagineExecutor(Executor):
             if error.type != "out_of_memory":
                 raise
             failure = error.with_traceback(None)  # whose frames refer to the pipeline
-        self._close()
+        self.close()
         raise failure
 
     @functools.cached_property
@@ -96,7 +96,7 @@ class ImagineExecutor(Executor):
             return
         try:
             folder = self._folder(choice, report, token)
-            self._close()
+            self.close()
             report(0, 1, f"loading {choice.name}")
             self._painter = load_painter(folder, choice.name, _revision(choice, folder), self._device)
         except ImportError as error:
@@ -112,7 +112,7 @@ class ImagineExecutor(Executor):
             raise refused(choice)
         return fetching.fetch(choice, report, token=token, half=self._device.name == "cuda")
 
-    def _close(self) -> None:
+    def close(self) -> None:
         """Frees the warm pipeline."""
         self._painter = self._choice = None
         memory.free()

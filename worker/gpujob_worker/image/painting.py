@@ -68,7 +68,7 @@ class _Easel:
         self._software = software
         self._stack = stack
         self._saving = False
-        self._done = 0.0
+        self._done = 0
         self.total = request.n * settled.steps
 
     def image(self, index: int) -> dict[str, Any]:
@@ -156,8 +156,9 @@ class _Easel:
     def _progress(self, index: int, share: float) -> None:
         self._job.check()
         steps, n = self._settled.steps, self._request.n
-        self._done = max(self._done, (index + share) * steps)  # an image that is tried again does not go back
-        message = f"image {index + 1}/{n}, step {round(share * steps)}/{steps}"
+        step = round(share * steps)  # some schedulers take a step more than was asked for
+        self._done = max(self._done, index * steps + step)  # an image that is tried again does not go back
+        message = f"image {index + 1}/{n}, step {step}/{steps}"
         self._job.progress(self._done, self.total, message)
 
 
