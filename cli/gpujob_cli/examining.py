@@ -66,7 +66,7 @@ def _machine() -> Iterator[Finding]:
         yield Finding("ffmpeg", "ok", ffmpeg)
     else:
         yield Finding(
-            "ffmpeg", "note", "not found: speech as mp3 or opus, and video, cannot be made here", "install ffmpeg"
+            "ffmpeg", "note", "not on the PATH: without it, or imageio-ffmpeg, no video.encode here", "install ffmpeg"
         )
     here = models.installed()
     if here:
