@@ -66,6 +66,21 @@ def test_minio_without_go_says_what_to_install(monkeypatch: pytest.MonkeyPatch, 
         programs.build("minio")
 
 
+def test_ollama_without_a_compiler_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\nexit 1\n")
+    go.chmod(0o755)
+    monkeypatch.setenv("GPUJOB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Missing, match=r"built with gcc and g\+\+ too"):
+        programs.build("ollama")
+    for compiler in ("gcc", "g++"):
+        (tmp_path / compiler).symlink_to(go)
+    with pytest.raises(Missing, match="go install github.com/ollama/ollama@v"):
+        programs.build("ollama")
+    assert programs.find("ollama") is None
+
+
 def local(program: str, data: Path, store: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", f"localstack.{program}"],
