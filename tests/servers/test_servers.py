@@ -76,7 +76,7 @@ def test_ollama_without_a_compiler_says_what_to_install(monkeypatch: pytest.Monk
         programs.build("ollama")
     for compiler in ("gcc", "g++"):
         (tmp_path / compiler).symlink_to(go)
-    with pytest.raises(Missing, match="go install github.com/ollama/ollama@v"):
+    with pytest.raises(Missing, match=r"go install github\.com/ollama/ollama@v"):
         programs.build("ollama")
     assert programs.find("ollama") is None
 
