@@ -155,6 +155,16 @@ def test_subtitles_are_in_the_picture_while_they_last(tmp_path: Path, material: 
     assert changed[6:14].min() > 4 * max(changed[:4].max(), changed[16:].max())
 
 
+def test_a_worker_without_fonts_says_so(tmp_path: Path, material: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tmp_path / "fonts.conf"
+    config.write_text(f"<fontconfig><dir>{tmp_path / 'none'}</dir><cachedir>{tmp_path}</cachedir></fontconfig>")
+    monkeypatch.setenv("FONTCONFIG_FILE", str(config))
+    files = {name: material / name for name in ("a.mp4", "s.srt")}
+    operation = {"type": "burn_subtitles", "input": "a.mp4", "subtitles": "s.srt", "output": "o.mp4"}
+    warnings = EncodeExecutor().run(Job(tmp_path, files, [operation])).warnings
+    assert any("no font for the subtitles" in warning for warning in warnings)
+
+
 def test_scale_and_trim(tmp_path: Path, material: Path) -> None:
     _, record, path = run(
         tmp_path,
