@@ -49,6 +49,7 @@ class Ledger:
         self.removal_is_on = False
         self.may_return = False  # whether a removed job may be submitted again, by its idempotency key
         self.by_key: dict[str, str] = {}  # idempotency key -> acknowledged id
+        self.ids_of_key: dict[str, set[str]] = {}
         self.gone: set[str] = set()  # jobs that were removed, whether they returned or not
         self.runs = 0
 
@@ -87,6 +88,8 @@ class Ledger:
             self._deleted_done(key[5:31], now_s)
         elif key.startswith("artifacts/"):
             self._deleted_file(key)
+        elif key.startswith("unique/"):
+            self._deleted_unique(key[7:-5])
 
     # -- what the parties say
 
@@ -100,6 +103,7 @@ class Ledger:
             if standing != job_id and standing not in self.gone:  # a key lives as long as its job is kept
                 raise Violation(f"the idempotency key {idempotency_key} stands for {standing} and for {job_id}")
             self.by_key[idempotency_key] = job_id
+            self.ids_of_key.setdefault(idempotency_key, set()).add(job_id)
 
     def started(self, job_id: str, attempt: int, nonce: str) -> None:
         """An executor was started."""
@@ -168,6 +172,13 @@ class Ledger:
             raise Violation(f"the result of {job_id} was deleted after {now_s - facts.done_at_s:.0f} s")
         facts.removed, facts.result = True, None
         self.gone.add(job_id)
+
+    def _deleted_unique(self, idempotency_key: str) -> None:
+        """A key goes with a job that was removed; a repeat of that delete may take it from the next job, which is accepted."""
+        ids = self.ids_of_key.get(idempotency_key)
+        if ids and not ids & self.gone:
+            raise Violation(f"the idempotency key {idempotency_key} was freed while its job is kept")
+        self.by_key.pop(idempotency_key, None)
 
     def _deleted_file(self, key: str) -> None:
         self.files.pop(key, None)

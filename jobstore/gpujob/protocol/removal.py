@@ -74,11 +74,15 @@ def _free_key(ctx: Context, result: Result | None) -> None:
 def _clean(ctx: Context, job_id: str, result: Result | None) -> bool:
     pending = _standing_pending(ctx, job_id, result)
     lease = ctx.head(keys.leased(job_id))
+    if pending is None and lease is None:
+        return False
+    if ctx.head(keys.done(job_id)) is None:
+        return True  # removed by another pass, and submitted again by its idempotency key: this is no leftover
     if pending is not None:
         cleaning.drop(ctx, pending)
     if lease is not None:
         cleaning.drop(ctx, keys.leased(job_id))
-    return pending is not None or lease is not None
+    return True
 
 
 def _standing_pending(ctx: Context, job_id: str, result: Result | None) -> str | None:
