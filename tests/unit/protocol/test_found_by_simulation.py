@@ -142,3 +142,19 @@ def test_a_sweeper_that_owns_a_job_by_a_whim_of_the_clock_lets_it_run_out() -> N
 
 def _claimer(queue: Scene) -> Claimer:
     return Claimer(queue.store.context, worker="w", beats=queue.machine)
+
+
+def test_a_job_that_came_back_by_its_key_was_cleaned_as_a_leftover_of_the_removed_one() -> None:
+    queue = scene(retention_s=1000.0)
+    spec = echo(idempotency_key="chapter-1")
+    job = queue.store.submit(spec)
+    finish(claim(queue.store))
+    queue.clock.sleep(1001)
+
+    def removed_and_submitted_again() -> None:
+        queue.machine.delete(keys.done(job.id))  # by another pass, whose delete of the key is still on its way
+        assert queue.store.submit(spec).id == job.id
+
+    queue.order("head", keys.PENDING, before=removed_and_submitted_again)
+    Collector(queue.store.context, older_than_s=1000.0).collect()
+    assert queue.store.status(job.id).state == "queued"
