@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
+
+import typer
 
 from gpujob.errors import InvalidSpec
 from gpujob.specs.quantities import parse_duration
+
+FallbackFlag = Annotated[
+    str | None, typer.Option(metavar="none|local", help="While waiting: do it on this machine if nobody else does.")
+]
+FallbackAfterFlag = Annotated[
+    str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
+]
 
 
 def parse_labels(pairs: Iterable[str] | None) -> dict[str, str]:

@@ -163,6 +163,7 @@ def _serve(
         secrets=config.secret_values(settings.allow_secrets),
         free=lambda: machine.free(here.gpu_index),
         overlap=True,
+        preload=_preloaded(settings, here.executors),
         on_event=hear,
     )
     Leaving(worker, SYSTEM, log.info).install()
@@ -181,6 +182,12 @@ def _model_cache(store: JobStore, settings: config.Settings, executors: Sequence
     cache = ModelCache(store.bucket, executors)
     cache.restore()
     return cache
+
+
+def _preloaded(settings: config.Settings, executors: Sequence[Executor]) -> list[str]:
+    """The kinds whose models this worker's settings name."""
+    named = {"chat.complete": settings.chat_preload, "image.generate": settings.image_model}
+    return [kind for executor in executors for kind in executor.kinds if named.get(kind)]
 
 
 def _own_name(host: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.clock import Task
-from gpujob.errors import BucketError, GpujobError
+from gpujob.errors import BucketError, GpujobError, JobReleased
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.presence import PresenceKeeper
 from gpujob.records import Manifest, Presence
@@ -78,6 +78,7 @@ class Worker:
         warnings: Sequence[str] = (),
         free: Callable[[], Free] = Free,
         overlap: bool = False,
+        preload: Sequence[str] = (),
         scratch: Path | None = None,
         presence_every_s: float | None = PRESENCE_EVERY_S,
         sweep_every_s: float | None = SWEEP_EVERY_S,
@@ -88,7 +89,7 @@ class Worker:
         `on_event(event, job_id)` hears claimed, and each ending by its name. `machine` goes into the presence record
         and the results, `warnings` into the presence record. `secrets` are values for jobs that name them; a job that
         names others is left alone. `free` says how much memory is free, so that idle models make room. With
-        `overlap` a job's files go up while the next one computes.
+        `overlap` a job's files go up while the next one computes. The models of the kinds in `preload` are loaded first.
         """
         self.id = worker_id
         self.store = store
@@ -102,6 +103,7 @@ class Worker:
         self._overlap = overlap
         self._last: Task | None = None  # the job before, while its files are on their way
         self._begun = 0
+        self._preload = tuple(preload)
         self._runtime = store.runtime
         self._ends_at_s = self._runtime.elapsed() + (
             math.inf if limits.max_lifetime_s is None else limits.max_lifetime_s
@@ -146,6 +148,7 @@ class Worker:
         """Serves until told to leave or until its limits say so."""
         presence = self._start_presence()
         try:
+            self._load_first()
             self._serve()
         finally:
             self._finish_last()
@@ -157,6 +160,22 @@ class Worker:
         return self.summary
 
     # -- serving
+
+    def _load_first(self) -> None:
+        """Loads the models that jobs will ask for; one that cannot be loaded is its jobs' trouble."""
+        for kind in self._preload:
+            if self._draining:
+                return
+            self._keeper_state("loading", None)
+            try:
+                self._roster.load(kind, {}, self._stop_loading)
+            except GpujobError as error:
+                log.warning("not preloaded: %s: %s", kind, error)
+        self._keeper_state("idle", None)
+
+    def _stop_loading(self, done: float, total: float, message: str) -> None:
+        if self._draining:
+            raise JobReleased("this worker is leaving")
 
     def _serve(self) -> None:
         idle_since_s = self._runtime.elapsed()

@@ -11,7 +11,7 @@ import typer
 from gpujob.errors import InvalidSpec
 from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import parse_labels
+from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, parse_labels
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.reading import changed, read_specs, require_files
 from gpujob_cli.sending import send
@@ -34,12 +34,8 @@ def submit(
     ] = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="How long one attempt may run.")] = None,
     title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
-    fallback: Annotated[
-        str | None, typer.Option(metavar="none|local", help="With --wait: do it on this machine if nobody else does.")
-    ] = None,
-    fallback_after: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
-    ] = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")] = False,
     allow_unknown_kind: Annotated[
         bool, typer.Option("--allow-unknown-kind", help="Let a kind through that only the worker has.")

@@ -9,7 +9,7 @@ import typer
 
 from gpujob.errors import InvalidSpec
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import duration
+from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, duration
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.serving import FALLBACK_AFTER_S, fallback_of
 from gpujob_cli.session import LAST, Session
@@ -23,12 +23,8 @@ def wait(
     worker_timeout: Annotated[
         str | None, typer.Option(metavar="TIME", help="Stop when no worker lives for so long; exit 105.")
     ] = None,
-    fallback: Annotated[
-        str | None, typer.Option(metavar="none|local", help="Do it on this machine if nobody else does.")
-    ] = None,
-    fallback_after: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
-    ] = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
     any_: Annotated[bool, typer.Option("--any", help="Return with the first job that ends.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
 ) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from gpujob import JobStore
 from gpujob.buckets.memory import MemoryBucket
 from gpujob.chance import Random
+from gpujob.errors import JobFailed
 from gpujob.testing.store_setting import ManualRuntime, TimeMachine
-from gpujob_worker import EchoExecutor, Limits, Worker
+from gpujob_worker import EchoExecutor, Limits, Report, Worker
 
 
 def queue() -> tuple[JobStore, ManualRuntime]:
@@ -58,3 +60,25 @@ def test_a_worker_for_a_job_takes_it_over_when_its_own_worker_has_vanished() -> 
     assert held is not None
     assert worker(store, jobs=(job.id,)).run().jobs == 1
     assert store.status(job.id).state == "succeeded"
+
+
+def test_models_are_loaded_before_the_first_job_and_one_that_fails_costs_nothing_else() -> None:
+    class Loaded(EchoExecutor):
+        loads: ClassVar[list[dict[str, Any]]] = []
+
+        def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
+            self.loads.append(dict(wanted))
+            if not wanted:
+                report(1, 2, "half")
+                raise JobFailed("no such model", type="model_not_found")
+            return ("a-model",)
+
+    store, _ = queue()
+    job = store.submit(echo())
+    made = Worker(
+        store, [Loaded()], worker_id="w", limits=Limits(once=True), preload=["echo"], presence_every_s=None,
+        sweep_every_s=None,
+    )  # fmt: skip
+    assert made.run().jobs == 1
+    assert store.status(job.id).state == "succeeded"
+    assert [wanted == {} for wanted in Loaded.loads] == [True, False]
