@@ -51,8 +51,9 @@ bench: venv servers ## the benchmarks: a table, and JSON in benchmarks/out
 explore: venv ## a million schedules of the simulation
 	$(BIN)/python -m tests.simulation.explore --schedules 1000000
 
-docs: venv ## the generated parts of the docs anew
+docs: venv ## the generated parts of the docs, and the notebook, anew
 	$(BIN)/python scripts/generate_docs.py
+	$(BIN)/python colab/build_notebook.py
 
 clean: ## removes environments, caches and what the demo made (never a queue or a model)
 	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist

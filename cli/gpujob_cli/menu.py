@@ -53,6 +53,7 @@ COMMANDS: Menu = {
         "drain": Entry("worker:drain", "Let a worker finish its job and leave."),
         "stop": Entry("worker:stop", "Let a worker give its job back and leave."),
         "notebook": Entry("worker_notebook:notebook", "Write a notebook that serves this queue on Colab or Jupyter."),
+        "launch": Entry("worker_launch:launch", "Start a worker on Colab with Google's own command line."),
         "setup-gpu": Entry("worker_run:setup_gpu", "Install the onnxruntime that suits this GPU.", raw=True),
     },
     "models": {

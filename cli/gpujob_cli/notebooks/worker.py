@@ -26,6 +26,7 @@ KINDS = ""  # @param {type:"string"}
 MODELS = ""  # @param {type:"string"}
 IDLE_EXIT = "20m"  # @param {type:"string"}
 MAX_LIFETIME = "11h"  # @param {type:"string"}
+WORKER_ID = ""  # @param {type:"string"}
 REQUIRE_GPU = False  # @param {type:"boolean"}
 HAND_BACK = True  # @param {type:"boolean"}
 
@@ -203,7 +204,8 @@ runtime = None  # on Kaggle and Jupyter whoever opened it closes it
 with suppress(ImportError):
     runtime = importlib.import_module("google.colab.runtime")
 limits = ["--idle-exit", IDLE_EXIT, "--max-lifetime", MAX_LIFETIME, "--heartbeat", "15s"]
-ended = run("-m", "gpujob_worker", *serving, *limits, *(["--id", "colab"] if runtime else []))
+name = WORKER_ID or ("colab" if runtime else "")
+ended = run("-m", "gpujob_worker", *serving, *limits, *(["--id", name] if name else []))
 if ended in (2, 3):
     raise RuntimeError("the worker did not start: its own words are above")
 if runtime and HAND_BACK:
