@@ -13,6 +13,9 @@ REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
 VENV_quick := --about "420 MB"
 VENV_full := --extra image --about "3.3 GB, of which PyTorch with CUDA is 2.8 GB"
 
+# Some machines set it; then every process compiles what it imports anew, half a minute of processor time for diffusers.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUN_PYTHON = $$(sh scripts/find-python $(PYTHON))
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
