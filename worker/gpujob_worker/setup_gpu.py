@@ -69,7 +69,7 @@ def show(facts: builds.Facts) -> None:
 def set_up(facts: builds.Facts, *, run_pip: RunPip, prove: Prove) -> None:
     """Brings the right build and proves it; CUDA's libraries come only if it does not start without. Configuration."""
     build = _build(facts)
-    if prove() == "cuda":
+    if builds.GPU_BUILD in facts.installed and prove() == "cuda":
         typer.echo("onnxruntime computes on CUDA already; nothing was changed.")
         return
     for arguments in builds.plan(facts, build):
@@ -115,14 +115,19 @@ def _run_pip(arguments: builds.Pip) -> int:
 
 
 def _prove() -> str:
-    """`cuda` or `cpu`, from a session in a process of its own; empty where onnxruntime cannot even be imported."""
+    """`cuda` or `cpu`, from a session in a process of its own; empty where it ran none.
+
+    onnxruntime says on the same stream which libraries it did not find, also where it does without them.
+    """
+    command = [sys.executable, "-c", PROOF]
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", PROOF], stdout=subprocess.PIPE, text=True, timeout=PROOF_S, check=False
-        )
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PROOF_S, check=False)
     except subprocess.TimeoutExpired:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    *talk, device = done.stdout.splitlines() or [""]
+    for line in talk:
+        typer.echo(line, err=True)
+    return device if done.returncode == 0 else ""
 
 
 def _cuda() -> tuple[int, int] | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
 from gpujob.errors import Configuration
+from gpujob_worker import setup_gpu
 from gpujob_worker.setup_gpu import set_up, show
 from gpujob_worker.speech import builds
 from gpujob_worker.speech.builds import CUDA_12, CUDA_13, Build, Facts
+from tests.sizing import require_or_skip
 
 HEADER = """
 +-----------------------------------------------------------------------------------------+
@@ -86,7 +90,7 @@ def test_what_speech_needs_comes_first_where_it_is_missing() -> None:
 
 
 def test_it_is_done_in_order_and_proven(capsys: pytest.CaptureFixture[str]) -> None:
-    pip, answers = Pip(), iter(["cpu", "cuda"])
+    pip, answers = Pip(), iter(["cuda"])
     set_up(machine(), run_pip=pip, prove=lambda: next(answers))
     assert pip.asked == builds.plan(machine(), CUDA_12)
     printed = capsys.readouterr().out.splitlines()
@@ -98,15 +102,37 @@ def test_it_is_done_in_order_and_proven(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_libraries_come_only_where_cuda_does_not_start() -> None:
-    pip, answers = Pip(), iter(["", "cpu", "cuda"])
-    set_up(machine((13, 1)), run_pip=pip, prove=lambda: next(answers))
+    pip, answers = Pip(), iter(["cpu", "cpu", "cuda"])
+    set_up(machine((13, 1), onnxruntime_gpu="1.26.0"), run_pip=pip, prove=lambda: next(answers))
     assert pip.asked[-1] == ("install", *CUDA_13.libraries)
 
 
 def test_what_runs_on_cuda_already_is_left_alone() -> None:
     pip = Pip()
-    set_up(machine(), run_pip=pip, prove=lambda: "cuda")
+    set_up(machine(onnxruntime_gpu="1.26.0"), run_pip=pip, prove=lambda: "cuda")
     assert pip.asked == []
+
+
+@pytest.mark.parametrize(
+    ("code", "device"),
+    [
+        ("print('Failed to load libcudnn.so.9'); print('cuda')", "cuda"),
+        ("print('cpu')", "cpu"),
+        ("print('cuda'); raise SystemExit(1)", ""),
+        ("pass", ""),
+    ],
+)
+def test_the_proof_is_the_last_line_of_a_process_that_ended_well(
+    code: str, device: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup_gpu, "PROOF", code)
+    assert setup_gpu._prove() == device
+    assert ("libcudnn" in capsys.readouterr().err) is ("libcudnn" in code)
+
+
+def test_the_proof_runs_where_onnxruntime_is() -> None:
+    require_or_skip("kokoro", "pip install 'gpujob[tts]'", there=bool(find_spec("onnxruntime")))
+    assert setup_gpu._prove() in ("cpu", "cuda")
 
 
 def test_a_session_on_the_cpu_is_no_success() -> None:
