@@ -52,6 +52,7 @@ class Crew:
     identity: Mapping[str, Any]  # recorded in the result
     leaving: Callable[[], bool]  # whether the job has to be given back
     secrets: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {}  # their values, by name
+    bring: Callable[[Path], None] = lambda folder: None  # moves there what was fetched ahead, if anything was
     overlap: bool = False  # whether files go up beside the work
     scratch: Path | None = None  # where the working folders go; the system's temporary folder by default
 
@@ -137,6 +138,7 @@ class Attempt:
 
     def _context(self, workdir: Path) -> AttemptContext:
         held = self.held
+        self.crew.bring(workdir / "inputs")
         files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
         (workdir / "work").mkdir()
         mode: Mode = held.manifest.spec.get("cache") or "auto"

@@ -18,11 +18,14 @@ from typing import Any
 
 from gpujob.clock import Task
 from gpujob.errors import BucketError, GpujobError, JobReleased
+from gpujob.protocol.chosen import Chosen
 from gpujob.protocol.lease import HeldLease
+from gpujob.protocol.poll import Poller
 from gpujob.protocol.presence import PresenceKeeper
 from gpujob.records import Manifest, Presence
 from gpujob.store import JobStore
 
+from .ahead import Ahead
 from .attempt import Attempt, Crew, Ending
 from .executor import Executor
 from .machine import Free, meets
@@ -88,8 +91,9 @@ class Worker:
 
         `on_event(event, job_id)` hears claimed, and each ending by its name. `machine` goes into the presence record
         and the results, `warnings` into the presence record. `secrets` are values for jobs that name them; a job that
-        names others is left alone. `free` says how much memory is free, so that idle models make room. With
-        `overlap` a job's files go up while the next one computes. The models of the kinds in `preload` are loaded first.
+        names others is left alone. `free` says how much memory is free, so that idle models make room. With `overlap`
+        a job's files go up, and the next one's inputs come down, while another computes. The models of the kinds in
+        `preload` are loaded first.
         """
         self.id = worker_id
         self.store = store
@@ -101,6 +105,7 @@ class Worker:
         self._secrets = dict(secrets or {})
         self._scratch = scratch
         self._overlap = overlap
+        self._ahead = Ahead(store.context, self._serves, scratch=scratch) if overlap else None
         self._last: Task | None = None  # the job before, while its files are on their way
         self._begun = 0
         self._preload = tuple(preload)
@@ -113,21 +118,22 @@ class Worker:
         self._draining = False
         self._stopping = False
         self._on_event = on_event or (lambda event, job_id: None)
-        self._finder = (
-            store.chosen(worker_id, limits.jobs, serves=self._serves)
-            if limits.jobs
-            else store.poller(
-                worker_id,
-                serves_kind=self._roster.kinds.__contains__,
-                serves=self._serves,
-                prefers=self._roster.is_warm,
-            )
-        )
+        self._finder = self._make_finder()
         self._sweeper = store.sweeper(worker_id)
         self._sweep_every_s = sweep_every_s
         self._sweep_at_s = self._runtime.elapsed() + (sweep_every_s or 0.0) * store.rng.random()
         self._presence_every_s = presence_every_s
         self._keeper = PresenceKeeper(store.context, self._first_presence())
+
+    def _make_finder(self) -> Poller | Chosen:
+        if self.limits.jobs:
+            return self.store.chosen(self.id, self.limits.jobs, serves=self._serves)
+        return self.store.poller(
+            self.id,
+            serves_kind=self._roster.kinds.__contains__,
+            serves=self._serves,
+            prefers=self._roster.is_warm,
+        )
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -152,6 +158,8 @@ class Worker:
             self._serve()
         finally:
             self._finish_last()
+            if self._ahead is not None:
+                self._ahead.drop()
             self._gone.set()
             self._roster.close()
             if presence is not None:
@@ -236,6 +244,7 @@ class Worker:
             identity={"id": self.id, **self.machine},
             leaving=lambda: self._stopping,
             secrets=lambda names: {name: self._secrets[name] for name in names},
+            bring=lambda folder: self._bring(held.manifest, folder),
             overlap=self._overlap,
             scratch=self._scratch,
         )
@@ -246,6 +255,13 @@ class Worker:
             self._last = self._runtime.spawn(f"finish {held.id}", lambda: self._finish(attempt))
         else:
             self._finish(attempt)
+
+    def _bring(self, manifest: Manifest, folder: Path) -> None:
+        """Hands over what was fetched ahead for this job, and begins with the next one's."""
+        if self._ahead is not None:
+            self._ahead.take(manifest.id, folder)
+            self._ahead.saw(manifest)
+            self._ahead.begin(self._finder.peek())
 
     def _finish(self, attempt: Attempt) -> None:
         held = attempt.held

@@ -49,6 +49,10 @@ class Chosen:
         """A job has ended: look at once."""
         self._pause_s = 0.0
 
+    def peek(self) -> str:
+        """Which comes next is not known."""
+        return ""
+
     def wait_s(self) -> float:
         """Seconds until it is worth looking again."""
         return self._pause_s

@@ -50,6 +50,7 @@ class Poller:
         self._ctx = claimer.ctx
         self._serves_kind = serves_kind
         self._prefers = prefers
+        self._next = ""
         self._page: list[Entry] = []
         self._page_until_s = 0.0
         self._expired: list[Entry] = []
@@ -76,6 +77,14 @@ class Poller:
         """A job has ended or there is word of a new one: look at once, and often for a while."""
         self._pending_due_s = -math.inf
         self._idle_s = SHORTEST_IDLE_S
+
+    def peek(self) -> str:
+        """The pending key that will be tried next, if nothing else happens; empty where none is known. No request."""
+        if not self._page or self._ctx.runtime.elapsed() >= self._page_until_s:
+            return ""
+        if not any(entry.key == self._next for entry in self._page):
+            self._next = self._page[self._choice()].key
+        return self._next
 
     def wait_s(self) -> float:
         """Seconds until something is due."""
@@ -206,6 +215,11 @@ class Poller:
 
     def _choice(self) -> int:
         """Which key of the page to try: one of the first few of its level, of a preferred kind where that starves nobody."""
+        if self._next:
+            key, self._next = self._next, ""
+            for number, entry in enumerate(self._page):
+                if entry.key == key:
+                    return number
         among: Sequence[int] = range(self._same_level())
         if self._ctx.store_now() - self._page[0].last_modified < PATIENCE_S:
             among = [number for number in among if self._prefers(_kind(self._page[number]))] or among

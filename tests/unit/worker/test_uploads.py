@@ -65,18 +65,19 @@ def worker(store: JobStore, maker: Maker, **limits: Any) -> Worker:
 def test_the_next_job_computes_while_the_last_ones_files_go_up(tmp_path: Path) -> None:
     bucket = Gate()
     store = JobStore(bucket)
-    first, second = submit(store), submit(store)
-    seen: dict[str, str] = {}
+    ids = [submit(store), submit(store)]
+    order: list[str] = []
+    seen: list[tuple[str, bool]] = []
 
     def then(job: JobContext) -> None:
-        if job.id == second:
-            seen[first] = store.status(first).state
-            seen["first's file"] = str(bucket.open.is_set())
+        order.append(job.id)
+        if len(order) == 2:
+            seen.append((store.status(order[0]).state, bucket.open.is_set()))
             bucket.open.set()
 
     assert worker(store, Maker(then), max_jobs=2).run().jobs == 2
-    assert seen == {first: "running", "first's file": "False"}
-    for job_id in (first, second):
+    assert seen == [("running", False)]
+    for job_id in ids:
         result = store.wait(job_id, timeout_s=10)
         assert store.download(result, tmp_path / job_id)[0].read_text() == f"made by {job_id}"
 
