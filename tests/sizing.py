@@ -33,3 +33,9 @@ def require_or_skip(name: str, how: str, *, there: bool = False) -> None:
     if name in REQUIRED:
         pytest.fail(f"{name} is required here (GPUJOB_REQUIRE) and missing: {how}", pytrace=False)
     pytest.skip(f"{name} is missing: {how}", allow_module_level=True)
+
+
+def only_at_full_size(what: str) -> None:
+    """Leaves `what`, which takes minutes, out of a quick run."""
+    if not FULL:
+        pytest.skip(f"{what}: make test SIZE=full", allow_module_level=True)

@@ -22,7 +22,7 @@ from tests import tiny_diffusion
 from tests.acceptance import clips
 from tests.acceptance.ollama_home import MODEL, create_model, home, program
 from tests.acceptance.processes import WorkerProcess
-from tests.sizing import require_or_skip
+from tests.sizing import only_at_full_size, require_or_skip
 
 URL = "s3://gpujob/four-kinds"
 PATIENCE_S = 400.0
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.timeout(600)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
+    only_at_full_size("all kinds through MinIO")
     require_or_skip("minio", HOW["minio"], there=find("minio") is not None)
     started = servers.start("minio")
     yield started

@@ -18,7 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from gpujob import models, open_store
 from tests.acceptance.command_line import Person
 from tests.acceptance.notebooks import Machine, make_environment, opened, printed
-from tests.sizing import require_or_skip
+from tests.sizing import only_at_full_size, require_or_skip
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("notebook")]
 
@@ -28,6 +28,7 @@ STORE = "s3://gpujob"
 
 @pytest.fixture(scope="module")
 def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    only_at_full_size("the notebook from its first cell to its last, in an environment of its own")
     return make_environment(tmp_path_factory.mktemp("kernel") / "venv")
 
 

@@ -13,7 +13,7 @@ from gpujob.buckets.folder import FolderBucket
 from gpujob.clock import SYSTEM
 from gpujob.models import is_installed
 from tests.acceptance.processes import WorkerProcess
-from tests.sizing import require_or_skip
+from tests.sizing import only_at_full_size, require_or_skip
 
 STEPS = 12
 DIES_AFTER = 6
@@ -23,6 +23,7 @@ pytestmark = pytest.mark.timeout(400)
 
 
 def test_another_worker_speaks_what_the_dead_one_had_not(tmp_path: Path) -> None:
+    only_at_full_size("a worker killed at step 7 of 12 with the real model")
     require_or_skip("kokoro", "make models", there=is_installed("kokoro"))
     bucket = FolderBucket(tmp_path / "store")
     config = QueueConfig(created_at=1.0, ttl_s=3.0, beat_s=1.0)
