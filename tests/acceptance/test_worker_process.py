@@ -11,6 +11,7 @@ import pytest
 from gpujob import JobStore, keys, open_store
 from gpujob.errors import WrongProtocol
 from gpujob.records import Result
+from gpujob_worker.machine import gpus
 
 from .processes import WorkerProcess
 
@@ -196,3 +197,22 @@ def _ended(store: JobStore, job_id: str) -> Result:
     result = store.result(job_id)
     assert result is not None, f"{job_id} has not ended"
     return result
+
+
+def test_a_worker_for_each_gpu_and_one_signal_for_all(store: JobStore, url: str, tmp_path: Path) -> None:
+    ids = [echo(store, number) for number in range(2)]
+    with worker(url, tmp_path, "--gpu", "0,1", "--id", "box") as fleet:
+        named = [fleet.wait_for("serves echo") for _ in range(2)]
+        for job_id in ids:
+            assert store.wait(job_id, timeout_s=30).state == "succeeded"
+        fleet.signal(signal.SIGTERM)
+        assert fleet.end() == 0
+    assert sorted(line.split()[2].rsplit("-", 1)[0] for line in named) == ["box-gpu0", "box-gpu1"]
+    assert store.workers() == []
+
+
+@pytest.mark.skipif(bool(gpus()), reason="this machine has a GPU")
+def test_where_a_gpu_is_required_and_missing_it_refuses(url: str, tmp_path: Path) -> None:
+    with worker(url, tmp_path, "--require-gpu") as process:
+        process.wait_for("a GPU is required (--require-gpu), and nvidia-smi lists none")
+        assert process.end() == 3
