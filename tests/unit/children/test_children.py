@@ -116,6 +116,7 @@ def test_it_gives_no_credentials_to_the_child(served: Served, monkeypatch: pytes
         ("write elsewhere", "engine", "outside its folder"),
         ("twice", "engine", "two files called a"),
         ("huge", "engine", "died"),
+        ("fall silent", "engine", "died"),
         ("stop itself", "engine", "nobody had told it"),
     ],
 )
@@ -155,6 +156,13 @@ def test_a_hanging_job_ends_by_its_timeout_and_leaves_nothing_behind(served: Ser
 
 def test_a_load_that_hangs_ends_by_the_timeout_too(served: Served) -> None:
     result = served.run("load hangs", timeout=1)
+    assert result.error is not None
+    assert result.error.type == "timeout"
+
+
+def test_a_child_that_never_comes_to_life_ends_by_the_timeout_however_long_the_order(served: Served) -> None:
+    served.executor = ChildExecutor("tests.unit.children.victims:Slow", Victim())
+    result = served.run("nothing" + " " * 200_000, timeout=1)
     assert result.error is not None
     assert result.error.type == "timeout"
 

@@ -115,6 +115,10 @@ class Victim(Executor):
         job.artifact("a", path, media_type="text/plain")
         job.artifact("a", path, media_type="text/plain")
 
+    def _fall_silent(self, job: JobContext) -> None:
+        os.closerange(3, 256)
+        threading.Event().wait()
+
     def _huge(self, job: JobContext) -> None:
         job.log("x" * 9 * 2**20)
 
@@ -122,3 +126,10 @@ class Victim(Executor):
         from gpujob.errors import JobCancelled
 
         raise JobCancelled("of its own accord")
+
+
+class Slow(Victim):
+    """Takes for ever to come to life."""
+
+    def __init__(self) -> None:
+        threading.Event().wait()

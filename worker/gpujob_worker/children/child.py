@@ -80,7 +80,7 @@ class Child:
 
     def death(self) -> str:
         """How the process ended, in words."""
-        code = self._process.wait()
+        code = self._code()
         if code >= 0:
             return f"it ended by itself with exit code {code}"
         name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
@@ -88,10 +88,18 @@ class Child:
 
     def killed_for_memory(self) -> bool:
         """Whether the kernel's memory killer is to blame, as far as can be told: SIGKILL, and its count has grown."""
-        if self._process.wait() != -signal.SIGKILL:
+        if self._code() != -signal.SIGKILL:
             return False
         before, now = self._memory_kills, memory_kills()
         return before is None or now is None or now > before
+
+    def _code(self) -> int:
+        """The exit code of a child that says nothing any more; one that lives on without a voice is killed."""
+        try:
+            return self._process.wait(CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
 
     def close(self) -> None:
         """Asks the child to leave, and kills it where it does not."""

@@ -117,7 +117,7 @@ class ChildExecutor(Executor):
         self, order: dict[str, Any], *, tick: Callable[[], None], handle: Mapping[str, Handle]
     ) -> dict[str, Any]:
         """Sends an order, serves what the child asks on the way, and returns the answer. Raises what ends the work."""
-        child = self._child or self._start()
+        child = self._child or self._start(tick)
         child.send(order)
         try:
             answer = self._served(child, tick, handle)
@@ -140,7 +140,7 @@ class ChildExecutor(Executor):
             message = child.next(TICK_S)
             self._hear(child)
             tick()
-            if message is None or message["op"] == "ready":
+            if message is None:
                 continue
             if message["op"] in ("loaded", "device", "done", "failed", "stopped"):
                 return message
@@ -148,9 +148,20 @@ class ChildExecutor(Executor):
             if message["op"] in ("artifact", "cache_get", "cache_put"):
                 child.send({"op": "reply", "value": value})
 
-    def _start(self) -> Child:
-        self._child = Child(self._target, environment=self._environment)
-        return self._child
+    def _start(self, tick: Callable[[], None]) -> Child:
+        """A child that listens: before it does, a long order would fill the pipe and nobody would look at the job."""
+        child = Child(self._target, environment=self._environment)
+        try:
+            while (message := child.next(TICK_S)) is None or message["op"] != "ready":
+                self._hear(child)
+                tick()
+        except EOFError:
+            raise self._died(child) from None
+        except BaseException:
+            child.kill()
+            raise
+        self._child = child
+        return child
 
     def _halt(self, child: Child) -> None:
         """Makes the child stop what it does: by word, and where that takes too long by force."""
