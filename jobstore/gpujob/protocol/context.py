@@ -71,14 +71,17 @@ class Context:
     def insist(self, read: Callable[[], T], give_up: Callable[[], bool]) -> T:
         """The answer of a read, asked again with backoff while the store fails, until `give_up()`; then `Unavailable`."""
         pause_s = FIRST_PAUSE_S
+        failure: Unavailable | Busy
         while True:
             try:
                 return read()
             except (Unavailable, Busy) as error:
-                if give_up():
-                    raise Unavailable(error.message, hint=error.hint) from error
-            self.runtime.sleep(pause_s * (0.5 + self.rng.random()))
-            pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+                failure = error
+            if not give_up():
+                self.runtime.sleep(pause_s * (0.5 + self.rng.random()))
+                pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+            if give_up():  # asked again: what was waited for may have taken an hour of sleep
+                raise Unavailable(failure.message, hint=failure.hint) from failure
 
     def patience(self, seconds: float) -> Callable[[], bool]:
         """A `give_up` that says yes once `seconds` have passed from now."""

@@ -27,9 +27,15 @@ def commit(ctx: Context, result: Result, give_up: Callable[[], bool]) -> bool:
         if standing is not None:
             return _is_ours(key, standing.body, result)
         if give_up():
-            raise Unavailable(f"could not learn whether {key} was written")
+            raise _unknown(key)
         ctx.runtime.sleep(pause_s * (0.5 + ctx.rng.random()))
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+        if give_up():  # a machine that slept here for an hour must not write again: the job may have ended and be gone
+            raise _unknown(key)
+
+
+def _unknown(key: str) -> Unavailable:
+    return Unavailable(f"could not learn whether {key} was written")
 
 
 def _is_ours(key: str, body: bytes, result: Result) -> bool:

@@ -91,6 +91,7 @@ def _until_known(
         _explain(give_up, manifest)
         ctx.runtime.sleep(pause_s * (0.5 + ctx.rng.random()))
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+        _explain(give_up, manifest)  # who slept here for an hour must not send again: the job may have come and gone
 
 
 def _explain(give_up: Callable[[], bool], manifest: Manifest) -> bool:

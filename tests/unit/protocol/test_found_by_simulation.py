@@ -158,3 +158,20 @@ def test_a_job_that_came_back_by_its_key_was_cleaned_as_a_leftover_of_the_remove
     queue.order("head", keys.PENDING, before=removed_and_submitted_again)
     Collector(queue.store.context, older_than_s=1000.0).collect()
     assert queue.store.status(job.id).state == "queued"
+
+
+@pytest.mark.parametrize("verb", ["create", "get"])
+def test_a_submitter_that_slept_for_an_hour_sent_a_job_again_that_had_come_and_gone(verb: str) -> None:
+    queue = scene()
+    queue.order("create", keys.PENDING, NOBODY_KNOWS)
+    if verb == "get":
+        queue.order("get", keys.DONE, NOBODY_KNOWS)
+    nap = queue.clock.sleep
+
+    def sleeps_for_an_hour(seconds: float) -> None:
+        nap(seconds + 3600.0)
+
+    queue.clock.sleep = sleeps_for_an_hour  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="did not say whether"):
+        queue.store.submit(echo())
+    assert not queue.machine.list(keys.PENDING).entries
