@@ -60,7 +60,7 @@ def test_one_bad_spec_among_good_ones_stops_all(person: Person) -> None:
         (["submit", "good.json", "--label", "x"], 2, "NAME=VALUE"),
         (["submit", "good.json", "-o", "out"], 2, "-o needs --wait"),
         (["submit", "good.json", "good.json", "--idempotency-key", "k"], 2, "there are 2 specs"),
-        (["submit", "good.json", "--fallback", "local"], 2, "--fallback"),
+        (["submit", "good.json", "--fallback", "remote"], 2, "fallback: one of none, local"),
         (["submit", "good.json", "--store", "ftp://x"], 3, "--store"),
         (["submit", "good.json", "--profile", "lab"], 3, "no profile 'lab'"),
         (["submit", "good.json", "--wait", "-o", "good.json/out"], 6, "not a folder"),
