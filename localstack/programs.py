@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,13 +97,22 @@ def cache() -> Path:
     return Path(os.environ.get("GPUJOB_CACHE_DIR") or platformdirs.user_cache_dir("gpujob", appauthor=False))
 
 
+def _without(programs: Sequence[str]) -> list[str]:
+    return [program for program in programs if shutil.which(program) is None]
+
+
 def _go_install(name: str, source: GoSource, folder: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise Missing(
             f"{source.title} is not here and is built with Go, which is not on the PATH: install Go 1.24 or newer."
         )
-    absent = [compiler for compiler in source.compilers if shutil.which(compiler) is None]
+    absent = _without(source.compilers)
+    if absent and os.geteuid() == 0 and shutil.which("apt-get"):
+        print(f"Installing {' and '.join(absent)} with apt-get: {source.title} is built with them.", file=sys.stderr)
+        for words in (["update"], ["install", "--yes", "--no-install-recommends", *absent, "libc6-dev"]):
+            subprocess.run(["apt-get", "--quiet", *words], stdout=sys.stderr, check=False)
+        absent = _without(absent)
     if absent:
         raise Missing(f"{source.title} is not here and is built with {' and '.join(absent)} too: install them.")
     print(f"Building {source.title} from source, once: {source.about} ...", file=sys.stderr, flush=True)

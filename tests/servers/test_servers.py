@@ -81,6 +81,28 @@ def test_ollama_without_a_compiler_says_what_to_install(monkeypatch: pytest.Monk
     assert programs.find("ollama") is None
 
 
+def test_a_machine_with_apt_gets_the_compilers_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    makes = f"for word in gcc g++; do : > {tmp_path}/$word; done; /bin/chmod 755 {tmp_path}/gcc {tmp_path}/g++"
+    scripts = {
+        "apt-get": f'echo "$*" >> {said}\ncase "$*" in *install*) {makes};; esac\n',
+        "go": f': > "$GOBIN/ollama"; /bin/chmod 755 "$GOBIN/ollama"; echo built >> {said}\n',
+    }
+    (tmp_path / "bin" / "building-ollama").mkdir(parents=True)
+    for name, script in scripts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setenv("GPUJOB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert programs.build("ollama") == tmp_path / "bin" / "ollama"
+    assert said.read_text().splitlines() == [
+        "--quiet update", "--quiet install --yes --no-install-recommends gcc g++ libc6-dev", "built",
+    ]  # fmt: skip
+
+
 def local(program: str, data: Path, store: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", f"localstack.{program}"],
