@@ -89,9 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         if unknown := set(body) - FIELDS.get(self.path, set()) | set(body.get("options") or ()) - OPTIONS:
             self._fault(f"{self.path} with {sorted(unknown)}")
         elif self.path == "/api/pull":
-            self._stream(self.ollama.pulling)
             if self.ollama.pulling and self.ollama.pulling[-1] == {"status": "success"}:
-                self.ollama.models.append(body["model"])
+                self.ollama.models.append(body["model"])  # before it is said: whoever hears of success asks at once
+            self._stream(self.ollama.pulling)
         else:
             self._chat(body)
 
