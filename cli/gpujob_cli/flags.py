@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,11 @@ import typer
 from gpujob.errors import InvalidSpec
 from gpujob.specs.quantities import parse_duration
 
+OutFlag = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")]
+ForceFlag = Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")]
+TitleFlag = Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")]
+PriorityFlag = Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")]
+WaitFlag = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")]
 FallbackFlag = Annotated[
     str | None, typer.Option(metavar="none|local", help="While waiting: do it on this machine if nobody else does.")
 ]

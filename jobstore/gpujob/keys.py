@@ -8,6 +8,7 @@ artifacts/<id>/<epoch>-<nonce>/  files and log chunks of one attempt
 inputs/sha256/<hash>             input files, by content
 cache/<hash>.json, cache/<hash>-<sha256>.bin
 workers/<worker>.json            presence
+models/<sha256>                  model files, by content, for machines that lack them
 dist/<sha256>/<file>             wheels of gpujob itself, by content, for workers elsewhere
 queue.json
 """
@@ -162,11 +163,9 @@ def cache_payload(digest: str, sha256: str) -> str:
 
 def wheel(sha256: str, file_name: str) -> str:
     """The key of a wheel: its content and the name under which pip takes it."""
-    if not _SHA256.fullmatch(sha256):
-        raise UnsafeName(f"{sha256!r} is not a sha256 in lower-case hexadecimal")
     if not _WHEEL.fullmatch(file_name):
         raise UnsafeName(f"{file_name!r} is not the file name of a wheel")
-    return f"{DIST}{sha256}/{file_name}"
+    return f"{DIST}{_checked(sha256)}/{file_name}"
 
 
 def worker(worker_id: str) -> str:

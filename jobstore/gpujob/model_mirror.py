@@ -6,6 +6,7 @@ the model's own source, never a job.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,9 +15,11 @@ from gpujob import keys, models
 from gpujob.buckets.base import Bucket
 from gpujob.buckets.opening import endpoint_of
 from gpujob.errors import GpujobError
-from gpujob.fetching import Progress, Wanted, fetch
+from gpujob.fetching import Wanted, fetch
+from gpujob.models.catalogue import ModelFile
 from gpujob.models.install import LOCK_NAME, missing
 from gpujob.models.locking import file_lock
+from gpujob.protocol.writes import create
 
 log = logging.getLogger("gpujob")
 
@@ -30,7 +33,7 @@ def worth_while(bucket: Bucket) -> bool:
     return bool(host) and not host.endswith(CHARGING)
 
 
-def restore(bucket: Bucket, name: str, *, root: Path | None = None, progress: Progress | None = None) -> bool:
+def restore(bucket: Bucket, name: str, *, root: Path | None = None) -> bool:
     """Fetches a model that is not on this disk from the bucket; False where it is not all there, or cannot be read."""
     model = models.describe(name)
     folder = (root or models.default_root()) / model.folder
@@ -41,7 +44,7 @@ def restore(bucket: Bucket, name: str, *, root: Path | None = None, progress: Pr
         if not wanted or any(bucket.head(one.key) is None for one in wanted):
             return False
         with file_lock(folder / LOCK_NAME):
-            fetch(bucket, wanted, folder, progress=progress)
+            fetch(bucket, wanted, folder)
     except GpujobError as error:
         log.warning("the model %s was not taken from the bucket: %s", name, error)
         return False
@@ -54,13 +57,20 @@ def keep(bucket: Bucket, name: str, *, root: Path | None = None) -> int:
     if not models.is_installed(name, root):
         return 0
     folder = (root or models.default_root()) / model.folder
-    sent = 0
-    for file in model.files:
-        key = keys.model_file(file.sha256)
-        try:
-            if bucket.head(key) is None:
-                bucket.upload(key, folder / file.name)
-                sent += file.size_bytes
-        except GpujobError as error:
-            log.warning("%s was not kept in the bucket: %s", file.name, error)
-    return sent
+    return sum(_keep(bucket, file, folder / file.name) for file in model.files)
+
+
+def _keep(bucket: Bucket, file: ModelFile, path: Path) -> int:
+    """Puts one file if absent; returns the bytes sent. One that is no longer what its name says stays where it is."""
+    key = keys.model_file(file.sha256)
+    try:
+        if bucket.head(key) is not None:
+            return 0
+        body = path.read_bytes()
+        if hashlib.sha256(body).hexdigest() != file.sha256:
+            log.warning("%s is damaged, and was not kept in the bucket", path)
+            return 0
+        return len(body) if create(bucket, key, body).outcome == "won" else 0
+    except (GpujobError, OSError) as error:
+        log.warning("%s was not kept in the bucket: %s", file.name, error)
+        return 0

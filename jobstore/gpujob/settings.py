@@ -41,7 +41,7 @@ NOT_YET = (
 
 
 _CREDENTIAL = re.compile(
-    r"^AWS_|^GOOGLE_|^MINIO_|SECRET(?!S$)|TOKEN|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE
+    r"^AWS_|^GOOGLE_|^MINIO_|SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE
 )
 
 
@@ -179,8 +179,13 @@ def secret_values(names: tuple[str, ...]) -> dict[str, str]:
 
 
 def child_environment() -> dict[str, str]:
-    """This process's environment without what looks like a credential: what an executor's process gets."""
-    return {name: value for name, value in os.environ.items() if not _CREDENTIAL.search(name)}
+    """This process's environment without what looks like a credential: what an executor's process gets.
+
+    Our own settings stay, whatever their names: none of them is a secret.
+    """
+    return {
+        name: value for name, value in os.environ.items() if name.startswith(PREFIX) or not _CREDENTIAL.search(name)
+    }
 
 
 def ollama_host(environ: Mapping[str, str] | None = None) -> str:

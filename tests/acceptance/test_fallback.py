@@ -25,9 +25,8 @@ URL = "s3://gpujob/fallback"
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     require_or_skip(NAME, HOW[NAME], there=find(NAME) is not None)
-    started = servers.start(NAME)
-    yield started
-    started.stop()
+    with servers.running(NAME) as started:
+        yield started
 
 
 @pytest.fixture

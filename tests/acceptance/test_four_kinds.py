@@ -34,9 +34,8 @@ pytestmark = pytest.mark.timeout(600)
 def server() -> Iterator[Server]:
     only_at_full_size("all kinds through MinIO")
     require_or_skip("minio", HOW["minio"], there=find("minio") is not None)
-    started = servers.start("minio")
-    yield started
-    started.stop()
+    with servers.running("minio") as started:
+        yield started
 
 
 @pytest.fixture

@@ -48,7 +48,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def executor(models: Path) -> Iterator[ChatExecutor]:
+    """One that has started its daemon: whichever test comes first on this process may ask for its address."""
     executor = ChatExecutor(program=program(), rules=Rules())
+    executor.load({"model": MODEL}, unheard)
     yield executor
     executor.close()
 
@@ -60,11 +62,15 @@ def chat_job(folder: Path, **given: Any) -> FakeJob:
     return job
 
 
-def test_a_daemon_is_started_and_has_its_model_in_memory(executor: ChatExecutor) -> None:
+def test_a_daemon_is_started_and_has_its_model_in_memory(models: Path) -> None:
+    executor = ChatExecutor(program=program(), rules=Rules())
     readiness = executor.readiness()
     assert readiness.ready, readiness
     heard: list[str] = []
-    assert executor.load({"model": MODEL}, lambda done, total, message: heard.append(message)) == (MODEL,)
+    try:
+        assert executor.load({"model": MODEL}, lambda done, total, message: heard.append(message)) == (MODEL,)
+    finally:
+        executor.close()
     assert f"loading {MODEL}" in heard
 
 

@@ -56,7 +56,11 @@ class Ahead:
             return
         self._join()
         if self._folder is not None:
-            shutil.move(self._folder, folder)
+            try:
+                self._folder.rename(folder)
+            except OSError as error:
+                log.info("what was fetched ahead for %s is not used: %s", job_id, error)
+                shutil.rmtree(self._folder, ignore_errors=True)
         self._folder, self._job = None, ""
 
     def drop(self) -> None:

@@ -25,9 +25,10 @@ class Heartbeat:
     def hear(self, event: str, job_id: str) -> None:
         """An event of the worker: `claimed`, or how an attempt ended."""
         claimed = event == "claimed"
-        self._job = job_id if claimed else ""
         self._jobs_done += not claimed
-        self._since_s = self._runtime.elapsed()
+        if claimed or self._job == job_id:  # the end of the job before, whose files went up, changes nothing else
+            self._job = job_id if claimed else ""
+            self._since_s = self._runtime.elapsed()
 
     def sentence(self) -> str:
         """How things stand."""

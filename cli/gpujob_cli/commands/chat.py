@@ -13,7 +13,7 @@ from gpujob.errors import InvalidSpec
 from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import duration
+from gpujob_cli.flags import ForceFlag, PriorityFlag, TitleFlag, duration
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
@@ -47,9 +47,9 @@ def chat(
         Path | None, typer.Option(metavar="FILE", help="A JSON Schema that the answer must follow.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Keep the transcript there.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
-    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
+    force: ForceFlag = False,
+    title: TitleFlag = None,
+    priority: PriorityFlag = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
 ) -> int:

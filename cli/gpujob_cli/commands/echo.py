@@ -12,7 +12,7 @@ from gpujob.errors import InvalidSpec
 from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import duration
+from gpujob_cli.flags import ForceFlag, duration
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
@@ -37,7 +37,7 @@ def echo(
     fail: Annotated[str | None, typer.Option(metavar="TEXT", help="Fail with this text.")] = None,
     fail_attempts: Annotated[int | None, typer.Option(metavar="N", help="Fail only the first N attempts.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Download the files into DIR.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    force: ForceFlag = False,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
 ) -> int:

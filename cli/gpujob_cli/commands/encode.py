@@ -12,6 +12,7 @@ from gpujob.specs import Spec, parse_object
 from gpujob_cli import encoding
 from gpujob_cli.collecting import Target, require_writable
 from gpujob_cli.commands.tts import DEFAULT_OUT
+from gpujob_cli.flags import ForceFlag, OutFlag, PriorityFlag, TitleFlag, WaitFlag
 from gpujob_cli.following import Wishes
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
@@ -38,11 +39,11 @@ def encode(
     loudnorm: Annotated[bool, typer.Option("--loudnorm", help="Bring the sound to -16 LUFS, in two passes.")] = False,
     gif: Annotated[bool, typer.Option("--gif", help="Make an animated GIF.")] = False,
     thumbnail: Annotated[str | None, typer.Option(metavar="TIME", help="Take the frame at 3s or 0:03.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
-    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")] = True,
+    out: OutFlag = None,
+    force: ForceFlag = False,
+    title: TitleFlag = None,
+    priority: PriorityFlag = None,
+    wait: WaitFlag = True,
 ) -> int:
     """Encode video with ffmpeg; the results come back into a folder.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import Target, require_writable
 from gpujob_cli.commands.tts import DEFAULT_OUT
+from gpujob_cli.flags import ForceFlag, OutFlag, PriorityFlag, TitleFlag, WaitFlag
 from gpujob_cli.following import Wishes
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
@@ -29,11 +29,11 @@ def image(
     revision: Annotated[str | None, typer.Option(metavar="NAME", help="A branch, tag or commit of MODEL.")] = None,
     scheduler: Annotated[str | None, typer.Option(metavar="CLASS", help="Another scheduler of diffusers.")] = None,
     form: Annotated[str | None, typer.Option("--format", metavar="png|jpeg|webp", help="Of the files; png.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
-    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")] = True,
+    out: OutFlag = None,
+    force: ForceFlag = False,
+    title: TitleFlag = None,
+    priority: PriorityFlag = None,
+    wait: WaitFlag = True,
 ) -> int:
     """Paint a text; the pictures come back into a folder.
 

@@ -11,7 +11,7 @@ import typer
 from gpujob.errors import InvalidSpec
 from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, parse_labels
+from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, TitleFlag, parse_labels
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.reading import changed, read_specs, require_files
 from gpujob_cli.sending import send
@@ -26,14 +26,14 @@ def submit(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="With --wait: download into DIR.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    force: ForceFlag = False,
     priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Instead of the spec's.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Add a label; repeatable.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Your name for the job: submitting it again is a no-op.")
     ] = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="How long one attempt may run.")] = None,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
+    title: TitleFlag = None,
     fallback: FallbackFlag = None,
     fallback_after: FallbackAfterFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")] = False,

@@ -10,6 +10,7 @@ import typer
 
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import Target, require_writable
+from gpujob_cli.flags import ForceFlag, OutFlag, PriorityFlag, TitleFlag, WaitFlag
 from gpujob_cli.following import Wishes
 from gpujob_cli.session import Session
 from gpujob_cli.shortcuts import do
@@ -30,11 +31,11 @@ def tts(
     audio_format: Annotated[
         str | None, typer.Option("--format", metavar="wav|flac|mp3|opus", help="The format of the audio files.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the files go.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
-    title: Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")] = None,
-    priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")] = None,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")] = True,
+    out: OutFlag = None,
+    force: ForceFlag = False,
+    title: TitleFlag = None,
+    priority: PriorityFlag = None,
+    wait: WaitFlag = True,
 ) -> int:
     """Speak a text; the audio files come back into a folder.
 

@@ -9,7 +9,7 @@ import typer
 
 from gpujob.errors import InvalidSpec
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, duration
+from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, duration
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.serving import FALLBACK_AFTER_S, fallback_of
 from gpujob_cli.session import LAST, Session
@@ -26,7 +26,7 @@ def wait(
     fallback: FallbackFlag = None,
     fallback_after: FallbackAfterFlag = None,
     any_: Annotated[bool, typer.Option("--any", help="Return with the first job that ends.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")] = False,
+    force: ForceFlag = False,
 ) -> int:
     """Wait for jobs, with progress or the reason why they wait.
 

@@ -20,6 +20,7 @@ from gpujob.store import JobStore
 from gpujob_worker.children.child import Child
 from gpujob_worker.children.executor import ChildExecutor
 from gpujob_worker.worker import Limits, Worker
+from tests.fake_job import FakeJob
 from tests.unit.children.victims import Victim
 
 TARGET = "tests.unit.children.victims:Victim"
@@ -173,6 +174,23 @@ def test_a_job_that_obeys_is_stopped_and_its_child_stays_warm(served: Served) ->
     assert result.error is not None
     assert result.error.type == "timeout"
     assert served.run("nothing").output["pid"] == pid
+
+
+def test_an_answer_that_is_there_is_not_stopped_any_more(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = FakeJob(tmp_path, {"do": "nothing"})
+    heard = Child.next
+
+    def cancelled_with_the_answer(child: Child, timeout_s: float) -> dict[str, Any] | None:
+        message = heard(child, timeout_s)
+        if message is not None and message["op"] == "done":
+            job.checks_left = 0
+        return message
+
+    monkeypatch.setattr(Child, "next", cancelled_with_the_answer)
+    pid = served.executor.run(job).output["pid"]
+    assert served.executor._child is not None and served.executor._child.pid == pid
 
 
 def test_cancel_stops_the_work(served: Served) -> None:

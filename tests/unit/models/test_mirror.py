@@ -66,6 +66,25 @@ def test_an_altered_file_is_never_installed(model: Model, full: Path, tmp_path: 
     assert not models.is_installed("tiny", tmp_path / "fresh")
 
 
+def test_a_file_that_is_damaged_on_this_disk_is_not_kept(full: Path) -> None:
+    (full / "tiny" / "tiny.onnx").write_bytes(WEIGHTS.replace(b"weights", b"wreckss"))
+    bucket = MemoryBucket()
+    assert model_mirror.keep(bucket, "tiny", root=full) == len(VOICES)
+    assert len(bucket.list(keys.MODELS).entries) == 1
+
+
+def test_a_file_that_another_worker_puts_meanwhile_is_left_as_it_is(full: Path, model: Model) -> None:
+    class Late(MemoryBucket):
+        def head(self, key: str) -> None:
+            return None
+
+    bucket = Late()
+    first = bucket.create(keys.model_file(model.weights.sha256), WEIGHTS)
+    assert model_mirror.keep(bucket, "tiny", root=full) == len(VOICES)
+    found = bucket.get(keys.model_file(model.weights.sha256))
+    assert found is not None and found.version == first
+
+
 def test_a_machine_without_the_model_leaves_nothing(model: Model, tmp_path: Path) -> None:
     bucket = MemoryBucket()
     assert model_mirror.keep(bucket, "tiny", root=tmp_path / "empty") == 0

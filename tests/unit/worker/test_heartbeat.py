@@ -46,3 +46,12 @@ def test_it_beats_until_it_is_stopped() -> None:
     heart.start(0.01)
     assert twice.wait(30)
     assert said[0].startswith("serving: idle")
+
+
+def test_the_end_of_the_job_before_does_not_make_the_next_one_look_idle() -> None:
+    heart = Heartbeat(SYSTEM, lambda sentence: None)
+    heart.hear("claimed", "first")
+    heart.hear("claimed", "second")
+    heart.hear("succeeded", "first")
+    assert heart.sentence().startswith("serving: second for ")
+    assert heart.sentence().endswith("1 job done")

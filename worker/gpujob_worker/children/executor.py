@@ -23,6 +23,7 @@ TICK_S = 0.5
 GRACE_S = 3.0
 DEVICE_S = 120.0
 LAST_LINES = 8
+ANSWERS = ("loaded", "device", "done", "failed", "stopped")
 
 Handle = Callable[[dict[str, Any]], object]
 
@@ -39,11 +40,6 @@ class ChildExecutor(Executor):
         self._child: Child | None = None
         self._said: list[str] = []  # what the child wrote last, for the message when it dies
         self._unlogged: list[str] = []  # what it wrote while no job was there to log it
-
-    @property
-    def warm(self) -> bool:
-        """Whether there is a child that may hold models."""
-        return self._child is not None
 
     def readiness(self) -> Readiness:
         """As Executor.readiness."""
@@ -139,11 +135,11 @@ class ChildExecutor(Executor):
         while True:
             message = child.next(TICK_S)
             self._hear(child)
+            if message is not None and message["op"] in ANSWERS:
+                return message  # before the tick: a child that has answered has nothing left to be stopped at
             tick()
             if message is None:
                 continue
-            if message["op"] in ("loaded", "device", "done", "failed", "stopped"):
-                return message
             value = handle[message["op"]](message)
             if message["op"] in ("artifact", "cache_get", "cache_put"):
                 child.send({"op": "reply", "value": value})
@@ -171,7 +167,7 @@ class ChildExecutor(Executor):
         try:
             while (left_s := until_s - SYSTEM.elapsed()) > 0:
                 message = child.next(left_s)
-                if message is not None and message["op"] in ("loaded", "device", "done", "failed", "stopped"):
+                if message is not None and message["op"] in ANSWERS:
                     return
             log.warning("the process %d of %s did not stop in time and is killed", child.pid, self._target)
         except EOFError:
