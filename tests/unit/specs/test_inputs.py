@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from gpujob.specs import input_model, json_schema, parse_object, register_kind
+from gpujob.specs import input_model, json_schema, parse_object, register_kind, registry
 from tests.unit.specs.saying import as_json, narration, problems, told
 
 
@@ -166,6 +166,13 @@ class Upscale(BaseModel):
     factor: int = 2
 
 
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is forgotten with it: another test asks which kinds are near to one that nobody knows."""
+    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+
+
+@pytest.mark.usefixtures("own_registry")
 def test_a_plug_in_brings_its_own_model():
     register_kind("acme.upscale2", Upscale)
     register_kind("acme.upscale2", Upscale)
