@@ -58,6 +58,7 @@ class Canned:
         self.answers: list[Answer] = []
         self.requests: list[Request] = []
         self.released = threading.Event()
+        self.heard = threading.Event()  # set by the first request
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
@@ -94,6 +95,7 @@ def _handler(canned: Canned) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = self.rfile.read(length)
             canned.requests.append(Request(self.command, self.path, headers, body, self.client_address[1]))
+            canned.heard.set()
             answer = canned.next_answer()
             if answer.stall:
                 canned.released.wait(30)
