@@ -1,24 +1,42 @@
 """The records in the bucket: what each object says, read with suspicion and written in one form.
 
 Readers ignore unknown fields and refuse a higher major `protocol`. Whatever is read is untrusted: a body that is too
-large, not JSON, of the wrong shape or under the wrong key is a `CorruptRecord`, never a crash. All times are seconds
-since 1970 (store time where a decision rests on them), all durations seconds.
+large, not JSON, of the wrong shape, with numbers that no clock or counter reaches, or under the wrong key is a
+`CorruptRecord`, never a crash. All times are seconds since 1970 (store time where a decision rests on them), all
+durations seconds.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
+from gpujob.bounds import (
+    MAX_COUNT,
+    MAX_PRESENCE_EVERY_S,
+    BeatSeconds,
+    Count,
+    Key,
+    Kind,
+    LeaseSeconds,
+    Moment,
+    Nonce,
+    Plain,
+    Seconds,
+    Spent,
+    Version,
+)
 from gpujob.errors import CorruptRecord, WrongProtocol
+from gpujob.ids import is_id
 from gpujob.keys import Priority
 
 PROTOCOL = 1
-MAX_RECORD_BYTES = 1024 * 1024
+MAX_RECORD_BYTES = 2 * 1024 * 1024
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_PROGRESS_BYTES = 8 * 1024
 
@@ -29,11 +47,17 @@ EndState = Literal["succeeded", "failed", "cancelled", "expired"]
 class Record(BaseModel):
     """Base of all records: frozen, and blind to fields of a later minor version."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     def body(self) -> bytes:
-        """The record as it goes into the bucket."""
-        return self.model_dump_json(exclude_none=True).encode()
+        """The record as it goes into the bucket. Half a character, as in the name of a file, becomes a `?`."""
+        try:
+            return self.model_dump_json(exclude_none=True).encode()
+        except PydanticSerializationError as error:
+            if "surrogates" not in str(error):
+                raise
+            plain = self.model_dump(exclude_none=True)
+            return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode(errors="replace")
 
 
 class RetryPolicy(Record):
@@ -44,49 +68,57 @@ class RetryPolicy(Record):
     max_s: float = Field(120.0, ge=0, le=86400)
 
 
+class Signature(Record):
+    """An Ed25519 signature: the id of the public key that verifies it, and its 64 bytes in base64."""
+
+    key: str = Field(pattern="^[0-9a-f]{16}$")
+    value: str = Field(max_length=128)
+
+
 class InputFile(Record):
     """An input file: its name for the job, and its content under inputs/sha256/."""
 
     name: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    size_bytes: int = Field(ge=0)
+    size_bytes: Count
 
 
 class Manifest(Record):
     """A job as it was submitted. Never changes."""
 
-    protocol: int = PROTOCOL
+    protocol: Version = PROTOCOL
     id: str
-    idempotency_key: str | None = None
-    kind: str
-    spec: dict[str, Any]
+    idempotency_key: Key = None
+    kind: Kind
+    spec: Plain
     spec_sha256: str
     priority: Priority = "normal"
     labels: dict[str, str] = {}
     title: str | None = None
     submitted_by: str = ""
-    created_at: float
-    ttl_s: float = Field(86400.0, gt=0)
-    timeout_s: float = Field(900.0, gt=0)
+    created_at: Moment
+    ttl_s: Seconds = 86400.0
+    timeout_s: Seconds = 900.0
     retry: RetryPolicy = RetryPolicy()
-    requires: dict[str, Any] = {}
+    requires: Plain = {}
     files: tuple[InputFile, ...] = ()
     warnings: tuple[str, ...] = ()
     retry_of: str | None = None
-    nonce: str
+    nonce: Nonce
+    signature: Signature | None = None
 
 
 class Hint(Record):
     """Says that a lease waits for a worker. Carries no authority: the lease decides."""
 
-    protocol: int = PROTOCOL
+    protocol: Version = PROTOCOL
     hint: Literal[True] = True
     id: str
-    kind: str
+    kind: Kind
     priority: Priority
-    not_before: float
-    expires_at: float
-    nonce: str
+    not_before: Moment
+    expires_at: Moment
+    nonce: Nonce
 
 
 class JobError(Record):
@@ -96,15 +128,15 @@ class JobError(Record):
     message: str
     hint: str | None = None
     retryable: bool = True
-    attempt: int = 0
+    attempt: Count = 0
     traceback: str | None = None
 
 
 class Progress(Record):
     """How far an attempt is: `done` of `total` in the executor's own unit."""
 
-    done: float = 0.0
-    total: float = 0.0
+    done: float = Field(0.0, ge=0, le=MAX_COUNT)
+    total: float = Field(0.0, ge=0, le=MAX_COUNT)
     message: str = ""
     phase: str = "run"
     partial: str = ""
@@ -113,35 +145,35 @@ class Progress(Record):
 class PastAttempt(Record):
     """One line of a job's history."""
 
-    attempt: int
-    epoch: int
+    attempt: Count
+    epoch: Count
     worker: str
     ended: Literal["failed", "lost", "released"]
-    at: float
+    at: Moment
     message: str = ""
 
 
 class Lease(Record):
     """Who has a job, or why it waits. Replaced, never deleted, until done/ exists; counters only grow."""
 
-    protocol: int = PROTOCOL
+    protocol: Version = PROTOCOL
     id: str
     manifest: Manifest
     state: Literal["run", "wait"]
     worker: str
-    nonce: str
-    epoch: int = Field(ge=1)
-    attempt: int = Field(ge=1)
-    failures: int = 0
-    losses: int = 0
-    releases: int = 0
-    ttl_s: float = Field(gt=0)
-    beat_s: float = Field(gt=0)
-    beat: int = 0
+    nonce: Nonce
+    epoch: int = Field(ge=1, le=MAX_COUNT)
+    attempt: int = Field(ge=1, le=MAX_COUNT)
+    failures: Count = 0
+    losses: Count = 0
+    releases: Count = 0
+    ttl_s: LeaseSeconds
+    beat_s: BeatSeconds
+    beat: Count = 0
     progress: Progress = Progress()
-    not_before: float = 0.0
-    expires_at: float
-    started_at: float = 0.0
+    not_before: Moment = 0.0
+    expires_at: Moment
+    started_at: Moment = 0.0
     error: JobError | None = None
     history: tuple[PastAttempt, ...] = ()
 
@@ -152,101 +184,113 @@ class Artifact(Record):
     name: str
     key: str
     media_type: str
-    size_bytes: int = Field(alias="bytes", ge=0)
+    size_bytes: int = Field(alias="bytes", ge=0, le=2**63)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
 
 class Timings(Record):
     """Where the time went, in seconds."""
 
-    queue: float = 0.0
-    load: float = 0.0
-    run: float = 0.0
-    upload: float = 0.0
+    queue: Spent = 0.0
+    load: Spent = 0.0
+    run: Spent = 0.0
+    upload: Spent = 0.0
 
 
 class Result(Record):
     """How a job ended. Written once, if absent; never rewritten."""
 
-    protocol: int = PROTOCOL
+    protocol: Version = PROTOCOL
     id: str
-    kind: str
+    kind: Kind
     name: str | None = None
     state: EndState
-    nonce: str
-    epoch: int = 0
-    attempt: int = 0
-    failures: int = 0
-    losses: int = 0
-    releases: int = 0
+    nonce: Nonce
+    epoch: Count = 0
+    attempt: Count = 0
+    failures: Count = 0
+    losses: Count = 0
+    releases: Count = 0
     spec_sha256: str = ""
-    created_at: float = 0.0
-    started_at: float | None = None
-    finished_at: float = 0.0
+    created_at: Moment = 0.0
+    started_at: Moment | None = None
+    finished_at: Moment = 0.0
     timings: Timings = Timings()
-    worker: dict[str, Any] = {}
-    engine: dict[str, Any] = {}
-    output: dict[str, Any] = {}
+    worker: Plain = {}
+    engine: Plain = {}
+    output: Plain = {}
     warnings: tuple[str, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
-    log_chunks: int = 0
+    log_chunks: Count = 0
     error: JobError | None = None
     history: tuple[PastAttempt, ...] = ()
     manifest: Manifest | None = None
+    signature: Signature | None = None
 
 
 class Presence(Record):
     """A worker that lives, as it was within the last minute; `control` is an operator's word to it."""
 
-    protocol: int = PROTOCOL
+    protocol: Version = PROTOCOL
     id: str
     session: str
-    started_at: float
+    started_at: Moment
     version: str = ""
     kinds: tuple[str, ...] = ()
     formats: dict[str, tuple[str, ...]] = {}
     warm: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
-    machine: dict[str, Any] = {}
+    trusts: tuple[str, ...] = ()
+    machine: Plain = {}
     warnings: tuple[str, ...] = ()
     state: Literal["idle", "loading", "busy", "draining"] = "idle"
     job: str | None = None
-    jobs_done: int = 0
-    every_s: float = 60.0
+    jobs_done: Count = 0
+    every_s: float = Field(60.0, gt=0, le=MAX_PRESENCE_EVERY_S)
     control: Literal["", "drain", "stop"] = ""
-    beat: int = 0
+    beat: Count = 0
 
 
 class JobDefaults(Record):
     """What a queue fills into specs that do not say."""
 
-    ttl_s: float = Field(86400.0, gt=0)
-    timeout_s: float = Field(900.0, gt=0)
+    ttl_s: Seconds = 86400.0
+    timeout_s: Seconds = 900.0
     max_attempts: int = Field(3, ge=1, le=100)
 
 
 class QueueConfig(Record):
     """queue.json: what holds for the whole queue."""
 
-    protocol: int = PROTOCOL
-    created_at: float = 0.0
-    ttl_s: float = Field(30.0, gt=0)
-    beat_s: float = Field(10.0, gt=0)
-    retention_s: float = Field(30 * 86400.0, gt=0)
+    protocol: Version = PROTOCOL
+    created_at: Moment = 0.0
+    ttl_s: LeaseSeconds = 30.0
+    beat_s: BeatSeconds = 10.0
+    retention_s: Seconds = 30 * 86400.0
     defaults: JobDefaults = JobDefaults()
     etag_style: Literal["quoted", "unquoted"] = "quoted"
-    verdict: dict[str, Any] = {}
+    verdict: Plain = {}
+    signed: bool = False
     nonce: str = ""
+
+    @model_validator(mode="after")
+    def _beats_in_time(self) -> Self:
+        if self.beat_s >= self.ttl_s:
+            raise ValueError("a lease with this ttl_s would end before its first beat (beat_s)")
+        return self
 
 
 R = TypeVar("R", bound=Record)
 
 
-def decode(model: type[R], key: str, body: bytes, *, max_bytes: int = MAX_RECORD_BYTES) -> R:
-    """The record in `body`; `CorruptRecord` or `WrongProtocol` with the key and the reason otherwise."""
+def decode(model: type[R], key: str, body: bytes, *, job_id: str | None = None, max_bytes: int = MAX_RECORD_BYTES) -> R:
+    """The record in `body`; `CorruptRecord` or `WrongProtocol` with the key and the reason otherwise.
+
+    With `job_id`, the id in the key, it must be that job's: a copy under another key has no say.
+    """
     if len(body) > max_bytes:
         raise CorruptRecord(f"{key}: larger than {max_bytes} bytes")
     try:
@@ -256,12 +300,30 @@ def decode(model: type[R], key: str, body: bytes, *, max_bytes: int = MAX_RECORD
         if newer:
             raise _wrong(key, newer) from None
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"])[:100]
         raise CorruptRecord(f"{key}: {where}: {first['msg']}" if where else f"{key}: {first['msg']}") from None
     protocol = getattr(record, "protocol", PROTOCOL)
     if protocol > PROTOCOL:
         raise _wrong(key, protocol)
+    if job_id is not None:
+        _require_job(key, record, job_id)
     return record
+
+
+def _require_job(key: str, record: Record, job_id: str) -> None:
+    """Raises CorruptRecord unless the record, and the manifest in it, are of the job that the key names."""
+    within = getattr(record, "manifest", None)
+    for found in (getattr(record, "id", None), job_id if within is None else within.id):
+        if found != job_id:
+            raise CorruptRecord(f"{key}: the record in it is that of {str(found)[:60]!r}")
+
+
+def held_key(key: str, body: bytes) -> Manifest:
+    """The manifest under unique/: that of some job, whose id is one. Errors as of `decode`."""
+    manifest = decode(Manifest, key, body)
+    if not is_id(manifest.id):
+        raise CorruptRecord(f"{key}: {manifest.id[:60]!r} in it is no job id")
+    return manifest
 
 
 def is_hint(body: bytes) -> bool:
@@ -283,13 +345,19 @@ def sha256_of(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def content_sha256(spec: Mapping[str, Any], files: Iterable[InputFile]) -> str:
+    """What a manifest's `spec_sha256` says: the hash of its spec and its files' content, but not of its idempotency key."""
+    content = {name: value for name, value in spec.items() if name != "idempotency_key"}
+    return sha256_of(content | {"files": [file.model_dump() for file in files]})
+
+
 def _newer_protocol(body: bytes) -> int:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         return 0
     protocol = parsed.get("protocol") if isinstance(parsed, dict) else None
-    return protocol if isinstance(protocol, int) and protocol > PROTOCOL else 0
+    return protocol if isinstance(protocol, int) and PROTOCOL < protocol <= MAX_COUNT else 0
 
 
 def _wrong(key: str, protocol: int) -> WrongProtocol:
