@@ -65,6 +65,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         errors.UnsafeName, CHECKSUM, "The result was made or altered by something that is not gpujob: do not trust it."
     ),
+    Row(errors.Untrusted, CHECKSUM, "docs/signing.md says which keys have to be named where."),
     Row(errors.ChecksumMismatch, CHECKSUM, "Run the same command again; it fetches only what is wrong."),
     Row(errors.NotFound, NOT_FOUND, "`gpujob ls` lists what there is."),
     Row(errors.JobFailed, FAILED, "`gpujob logs ID` prints its log."),

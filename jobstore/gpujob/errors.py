@@ -13,6 +13,7 @@ GpujobError
 ├── JobFailed          the attempt failed; `error` says how
 ├── CorruptRecord      an object in the bucket is not what its key says: skip it
 ├── ChecksumMismatch   an artifact is truncated or altered: fetch it again
+├── Untrusted          a record is unsigned, altered or signed by a stranger: do not use it
 ├── UnsafeName         a name that would leave its folder: refuse it
 ├── LocalDisk          this machine's disk is full or not writable
 ├── Configuration      credentials, settings or an extra that is not installed: fix the set-up
@@ -109,6 +110,10 @@ class CorruptRecord(GpujobError):
 
 class ChecksumMismatch(GpujobError):
     """An artifact's bytes are not those its result names."""
+
+
+class Untrusted(GpujobError):
+    """A record is not signed by a key that is trusted here, or was altered since. Do not use it."""
 
 
 class UnsafeName(GpujobError):

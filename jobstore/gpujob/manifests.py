@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gpujob.errors import InvalidSpec
-from gpujob.records import MAX_MANIFEST_BYTES, InputFile, Manifest, QueueConfig, RetryPolicy, sha256_of
+from gpujob.records import MAX_MANIFEST_BYTES, InputFile, Manifest, QueueConfig, RetryPolicy, content_sha256
 
 if TYPE_CHECKING:
     from gpujob.specs import Spec
@@ -35,14 +35,12 @@ def make(
     """The manifest of `spec`. Its `spec_sha256` covers the spec and the content of its files, not the key or the id."""
     canonical = spec.canonical(queue_defaults(config))
     retry = canonical["retry"]
-    content = {name: value for name, value in canonical.items() if name != "idempotency_key"}
-    content["files"] = [file.model_dump() for file in files]
     manifest = Manifest(
         id=job_id,
         idempotency_key=canonical.get("idempotency_key"),
         kind=canonical["kind"],
         spec=dict(canonical),
-        spec_sha256=sha256_of(content),
+        spec_sha256=content_sha256(canonical, files),
         priority=canonical["priority"],
         labels=canonical.get("labels") or {},
         title=canonical.get("title"),

@@ -25,6 +25,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from gpujob.errors import Configuration
 
 PREFIX = "GPUJOB_"
+SIGN_WITH = f"{PREFIX}SIGN_WITH"
 PROJECT_FILE = "gpujob.toml"
 SCHEMES = ("s3", "gs", "file", "memory")
 OLD_NAMES = {
@@ -84,6 +85,12 @@ class Settings(BaseModel):
     """Patterns (`owner/*`) of the models that jobs may make this machine's worker fetch, beside its own defaults."""
     model_cache: bool | None = None
     """Whether a worker keeps models in the queue's bucket; by the store's address where nobody says."""
+    sign_with: str | None = None
+    """The key that signs what this machine submits or finishes: a pair's name, or the path of a private key."""
+    trust_submitters: Words = ()
+    """Public keys, or files of them: a worker runs only what one of these signed."""
+    trust_workers: Words = ()
+    """Public keys, or files of them: whoever waits believes only results that one of these signed."""
     submitted_by: str | None = Field(None, max_length=200)
     max_pending: int | None = Field(None, ge=1)
     chat_preload: Words = ()
@@ -151,6 +158,11 @@ def config_file() -> Path:
     return platformdirs.user_config_path("gpujob") / "config.toml"
 
 
+def keys_folder() -> Path:
+    """Where this user's key pairs are."""
+    return config_file().parent / "keys"
+
+
 def state_dir() -> Path:
     """Where this user's gpujob keeps what it remembers between commands."""
     return platformdirs.user_state_path("gpujob")
@@ -181,10 +193,13 @@ def secret_values(names: tuple[str, ...]) -> dict[str, str]:
 def child_environment() -> dict[str, str]:
     """This process's environment without what looks like a credential: what an executor's process gets.
 
-    Our own settings stay, whatever their names: none of them is a secret.
+    Our own settings stay, whatever their names: none of them is a secret. But the one that leads to the private key
+    goes, since code that a job brings along must not learn where the signature of this worker comes from.
     """
     return {
-        name: value for name, value in os.environ.items() if name.startswith(PREFIX) or not _CREDENTIAL.search(name)
+        name: value
+        for name, value in os.environ.items()
+        if name != SIGN_WITH and (name.startswith(PREFIX) or not _CREDENTIAL.search(name))
     }
 
 

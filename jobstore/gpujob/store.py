@@ -20,7 +20,7 @@ from gpujob.buckets.opening import open_bucket, separate_connection
 from gpujob.buckets.retrying import RetryingBucket
 from gpujob.chance import Random, system_random
 from gpujob.clock import SYSTEM, Runtime
-from gpujob.errors import Conflict, NotFound
+from gpujob.errors import Configuration, Conflict, InvalidSpec, NotFound
 from gpujob.ids import is_id, is_id_prefix, new_id
 from gpujob.protocol import cancel, fsck, gc, listing, presence, removal, status, submit
 from gpujob.protocol.chosen import Chosen
@@ -31,7 +31,8 @@ from gpujob.protocol.status import Status
 from gpujob.protocol.submit import Submitted
 from gpujob.protocol.sweep import Sweeper
 from gpujob.protocol.waiting import wait
-from gpujob.records import Manifest, Presence, QueueConfig, Result
+from gpujob.records import MAX_MANIFEST_BYTES, Manifest, Presence, QueueConfig, Result
+from gpujob.signing.identity import NOBODY, Identity
 
 if TYPE_CHECKING:
     from gpujob.specs import Spec
@@ -52,21 +53,24 @@ class JobStore:
         runtime: Runtime = SYSTEM,
         rng: Random | None = None,
         patience_s: float = PATIENCE_S,
+        identity: Identity = NOBODY,
     ) -> None:
         """Trusts `bucket`: a store of unknown virtue is opened by `open_store`, which wants the probe's verdict.
 
-        `patience_s` is how long a call goes on asking a failing store before it raises Unavailable.
+        `patience_s` is how long a call goes on asking a failing store before it raises Unavailable. `identity` is who
+        signs here, and whom it trusts.
         """
         self.bucket = bucket
         self.config = config or QueueConfig()
         self.runtime = runtime
         self.rng = rng or system_random()
         self.patience_s = patience_s
+        self.identity = identity
 
     @property
     def context(self) -> Context:
         """A fresh view for one operation or one party: views are not shared between threads."""
-        return Context(self.bucket, self.runtime, self.rng, self.config)
+        return Context(self.bucket, self.runtime, self.rng, self.config, self.identity)
 
     # -- submitters
 
@@ -83,8 +87,10 @@ class JobStore:
 
         A file's `source` is relative to `base_dir` (the working directory by default) and is uploaded first, by content.
         Idempotent by `job_id` and by the spec's idempotency key. Raises InvalidSpec, Conflict (the key stands for
-        another spec), Unavailable (the hint names the id to look for before submitting again).
+        another spec), Configuration (a signed queue, and no key), Unavailable (the hint names the id to look for before
+        submitting again).
         """
+        self._require_key()
         if isinstance(spec, Mapping):
             from gpujob.specs import parse_object  # loads a model for every kind: only submitting needs them
 
@@ -103,20 +109,39 @@ class JobStore:
         return self.submit_manifest(manifest, ctx=ctx)
 
     def submit_manifest(self, manifest: Manifest, *, ctx: Context | None = None) -> Submitted:
-        """Puts a ready manifest in the queue."""
+        """Puts a ready manifest in the queue, signed where this party has a key. Errors as of `submit`."""
+        self._require_key()
         ctx = ctx or self.context
-        return submit.submit(ctx, manifest, ctx.patience(self.patience_s))
+        return submit.submit(ctx, self._signed(manifest), ctx.patience(self.patience_s))
+
+    def _require_key(self) -> None:
+        if self.config.signed and self.identity.key is None:
+            raise Configuration(
+                f"{self.bucket.url} takes signed jobs only, and no key is set here",
+                hint="`gpujob keys new` makes one; GPUJOB_SIGN_WITH names it, and the workers need its public half.",
+            )
+
+    def _signed(self, manifest: Manifest) -> Manifest:
+        signed = self.identity.signed_manifest(manifest)
+        if signed is not manifest and len(signed.body()) > MAX_MANIFEST_BYTES:
+            raise InvalidSpec("the job's manifest is too large with its signature", hint="Pass large texts as files.")
+        return signed
 
     def new_id(self) -> str:
         """A fresh job id."""
         return new_id(self.runtime.now(), self.rng)
 
     def retry(self, job_id: str, *, submitted_by: str = "") -> Submitted:
-        """Submits a finished job again as a new job with `retry_of`. Raises Conflict while it has not ended."""
+        """Submits a finished job again as a new job with `retry_of`.
+
+        Raises Conflict while it has not ended, Untrusted where this would sign a job that nobody trusted had signed.
+        """
         found = self.status(job_id)
         if not found.ended or found.manifest is None:
             raise Conflict(f"job {job_id} has not ended", hint=f"`gpujob cancel {job_id}` ends it.")
         old = found.manifest
+        if self.identity.key is not None:
+            self.identity.check_manifest(old)
         manifest = old.model_copy(
             update={
                 "id": self.new_id(),
@@ -124,6 +149,7 @@ class JobStore:
                 "created_at": self.runtime.now(),
                 "retry_of": job_id,
                 "idempotency_key": None,
+                "signature": None,
                 "submitted_by": submitted_by or old.submitted_by,
             }
         )
@@ -139,8 +165,14 @@ class JobStore:
         return found
 
     def result(self, job_id: str) -> Result | None:
-        """The job's result, or None while it has not ended (or is unknown). One GET."""
-        return status.result_of(self.context, job_id)
+        """The job's result, or None while it has not ended (or is unknown). One GET. Raises Untrusted."""
+        result = status.result_of(self.context, job_id)
+        return None if result is None else self.checked(job_id, result)
+
+    def checked(self, job_id: str, result: Result) -> Result:
+        """The result, signed by whom it should be as far as this party says whom it trusts. Raises Untrusted."""
+        self.identity.check_result(job_id, result)
+        return result
 
     def resolve(self, text: str) -> str:
         """The id that a person means by an id, a unique prefix of one, or an idempotency key. Raises NotFound, Conflict."""
@@ -168,11 +200,12 @@ class JobStore:
     def wait(
         self, job_id: str, *, timeout_s: float | None = None, on_look: Callable[[Status], None] | None = None
     ) -> Result:
-        """The job's result, as soon as there is one; TimeoutError after `timeout_s` (the job goes on).
+        """The job's result, as soon as there is one; TimeoutError after `timeout_s` (the job goes on). Raises Untrusted.
 
         `on_look` is called with the job's status about once a second at first, then less often.
         """
-        return wait(self.context, job_id, timeout_s=timeout_s, on_look=on_look, patience_s=self.patience_s)
+        result = wait(self.context, job_id, timeout_s=timeout_s, on_look=on_look, patience_s=self.patience_s)
+        return self.checked(job_id, result)
 
     def download(
         self,
@@ -182,7 +215,11 @@ class JobStore:
         force: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> list[Path]:
-        """Fetches the result's files into `out`, verified, resumed and placed whole. See `gpujob.artifacts.download`."""
+        """Fetches the result's files into `out`, verified, resumed and placed whole. See `gpujob.artifacts.download`.
+
+        Raises Untrusted before anything is fetched.
+        """
+        self.checked(result.id, result)
         return artifacts.download(self.bucket, result.artifacts, out, force=force, progress=progress)
 
     # -- operators
@@ -237,7 +274,9 @@ class JobStore:
         return Sweeper(self.context, worker=worker, beats=separate_connection(self.bucket))
 
 
-def open_store(url: str, *, runtime: Runtime = SYSTEM, rng: Random | None = None) -> JobStore:
+def open_store(
+    url: str, *, runtime: Runtime = SYSTEM, rng: Random | None = None, identity: Identity = NOBODY
+) -> JobStore:
     """The queue at a store's URL (`s3://`, `file://`, `memory://`), with retries where they are safe.
 
     A folder or memory store becomes a queue by itself; a remote one without queue.json raises NotInitialised, one that
@@ -254,4 +293,4 @@ def open_store(url: str, *, runtime: Runtime = SYSTEM, rng: Random | None = None
             config = queue.save(Context(bucket, runtime, chance), local)
     if config.etag_style != "quoted":
         bucket = RetryingBucket(open_bucket(url, etag_style=config.etag_style), runtime, chance)
-    return JobStore(bucket, config=config, runtime=runtime, rng=chance)
+    return JobStore(bucket, config=config, runtime=runtime, rng=chance, identity=identity)

@@ -44,7 +44,7 @@ GONE = Skipped()
 class _Unsure:
     """A claim of ours whose outcome nobody could tell: if it is met again, it is ours."""
 
-    nonce: str
+    lease: Lease
     started_s: float
     fatal: JobError | None
 
@@ -115,7 +115,7 @@ class Claimer:
                 cleaning.drop(self.ctx, listed)
             return GONE
         try:
-            lease = decode(Lease, keys.leased(job_id), found.body)
+            lease = decode(Lease, keys.leased(job_id), found.body, job_id=job_id)
         except (CorruptRecord, WrongProtocol) as error:
             log.warning("skipped %s", error)
             return Skipped(NEVER)
@@ -123,7 +123,8 @@ class Claimer:
 
     def _take_found(self, lease: Lease, found: Found, listed: str | None) -> HeldLease | Skipped:
         unsure = self._unsure.pop(lease.id, None)
-        if unsure is not None and lease.nonce == unsure.nonce and lease.state == "run":
+        if unsure is not None and lease.nonce == unsure.lease.nonce and lease.state == "run":
+            lease = lease.model_copy(update={"manifest": unsure.lease.manifest})
             return self.own(lease, found.version, unsure.started_s, fatal=unsure.fatal)
         verdict = judge(lease, found.last_modified, found.date)
         if verdict == "fresh" and listed is not None:
@@ -158,7 +159,7 @@ class Claimer:
             found = self.ctx.get(keys.leased(mine.id))
         except (Unavailable, Busy):
             found = None
-            self._remember_unsure(mine.id, _Unsure(mine.nonce, started_s, fatal))
+            self._remember_unsure(mine.id, _Unsure(mine, started_s, fatal))
         if found is not None and found.body == mine.body():
             return self.own(mine, found.version, started_s, fatal=fatal)
         return GONE

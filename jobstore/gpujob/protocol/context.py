@@ -1,4 +1,4 @@
-"""What every operation needs: the bucket, time, chance and the queue's configuration.
+"""What every operation needs: the bucket, time, chance, the queue's configuration, and who this party is.
 
 The store's clock is known only from the store's answers; between them it is carried on by the local steady clock.
 """
@@ -15,6 +15,7 @@ from gpujob.chance import Random, nonce
 from gpujob.clock import Runtime
 from gpujob.errors import Busy, Unavailable
 from gpujob.records import QueueConfig
+from gpujob.signing.identity import NOBODY, Identity
 
 log = logging.getLogger("gpujob")
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Context:
     runtime: Runtime
     rng: Random
     config: QueueConfig = field(default_factory=QueueConfig)
+    identity: Identity = NOBODY
     _date: float | None = None
     _date_at: float = 0.0
 

@@ -12,12 +12,12 @@ from gpujob.records import Result, decode
 
 
 def commit(ctx: Context, result: Result, give_up: Callable[[], bool]) -> bool:
-    """Puts the result if absent until the outcome is known; True where the committed one is ours.
+    """Puts the result if absent, signed where this party has a key, until that is known; True where the committed one is ours.
 
     Raises Unavailable when `give_up()` says so first; then nothing may be cleaned up, for the write may land later.
     """
     key = keys.done(result.id)
-    body = result.body()
+    body = ctx.identity.signed_result(result).body()
     pause_s = FIRST_PAUSE_S
     while True:
         write = create(ctx.bucket, key, body)
