@@ -18,8 +18,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from gpujob import keys
 from gpujob.buckets.opening import open_bucket
@@ -52,6 +54,7 @@ class Plan:
     freeze_s: float = 4.5
     deadline_s: float = 400.0
     seed: int = 1
+    command: tuple[str, ...] = ("-m", "gpujob_worker")  # what Python runs as a worker
 
 
 @dataclass
@@ -89,17 +92,8 @@ class Fleet:
         while len(self.live) < self.plan.workers:
             self.logs.append(self.folder / f"worker-{len(self.logs)}.log")
             with self.logs[-1].open("wb") as log:
-                command = [
-                    sys.executable,
-                    "-m",
-                    "gpujob_worker",
-                    "--store",
-                    self.url,
-                    "--kinds",
-                    "echo",
-                    "--id",
-                    "chaos",
-                ]
+                flags = ["--store", self.url, "--kinds", "echo", "--id", "chaos"]
+                command = [sys.executable, *self.plan.command, *flags]
                 process = subprocess.Popen(command, stdout=log, stderr=log, env=self.env, cwd=self.folder)
             self.live.append(process)
             self.log_of[process.pid] = self.logs[-1]
@@ -165,22 +159,67 @@ def make_queue(url: str, plan: Plan) -> JobStore:
     return JobStore(bucket, config=save(Context(bucket, SYSTEM, system_random()), config))
 
 
-def run(url: str, plan: Plan, env: dict[str, str] | None = None) -> Report:
-    """The whole run; the store must be empty. `env` goes to the workers (credentials)."""
+class Crowd(Protocol):
+    """Who submits the jobs, and whoever else there is beside the workers."""
+
+    def begin(self, specs: Sequence[Mapping[str, object]]) -> None: ...
+    def end(self) -> list[str]:
+        """The jobs' ids in the order of the specs, when everybody is done."""
+        ...
+
+
+class OneSubmitter:
+    """Submits everything before the run goes on."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._ids: list[str] = []
+
+    def begin(self, specs: Sequence[Mapping[str, object]]) -> None:
+        self._ids = [self._store.submit(spec).id for spec in specs]
+
+    def end(self) -> list[str]:
+        return self._ids
+
+
+def run(
+    url: str,
+    plan: Plan,
+    env: dict[str, str] | None = None,
+    *,
+    crowd: Crowd | None = None,
+    meanwhile: Callable[[int], None] = lambda ended: None,
+) -> Report:
+    """The whole run; the store must be empty. `env` goes to the workers (credentials).
+
+    `meanwhile(jobs that have ended)` is called again and again while it lasts.
+    """
     rng = random.Random(plan.seed)
     store = make_queue(url, plan)
+    crowd = crowd or OneSubmitter(store)
     report = Report()
     with tempfile.TemporaryDirectory(prefix="gpujob-chaos-") as folder:
         fleet = Fleet(url, plan, Path(folder), env or {})
         started = time.monotonic()
-        ids = [store.submit(_spec(number, plan, rng)).id for number in range(plan.jobs)]
+        crowd.begin([_spec(number, plan, rng) for number in range(plan.jobs)])
         try:
-            _torment(store, plan, fleet, report, rng, started)
+            _torment(store, plan, fleet, report, rng, started, meanwhile)
+        except BaseException as error:
+            error.add_note(_scene(store, fleet))
+            raise
         finally:
             fleet.end()
+        ids = crowd.end()
         report.seconds = time.monotonic() - started
         _verify(store, ids, fleet.events(), report, Path(folder) / "out")
     return report
+
+
+def _scene(store: JobStore, fleet: Fleet) -> str:
+    """What stands in the store, and the last lines of those that live."""
+    keys_left = [entry.key for prefix in (keys.PENDING, keys.LEASED) for entry in every_entry(store.context, prefix)]
+    logs = [fleet.log_of[process.pid].read_text(errors="replace")[-1500:] for process in fleet.live]
+    return "\n\n".join([f"in the store: {keys_left[:20]}", *logs])
 
 
 def _spec(number: int, plan: Plan, rng: random.Random) -> dict[str, object]:
@@ -195,7 +234,15 @@ def _spec(number: int, plan: Plan, rng: random.Random) -> dict[str, object]:
     return spec
 
 
-def _torment(store: JobStore, plan: Plan, fleet: Fleet, report: Report, rng: random.Random, started: float) -> None:
+def _torment(
+    store: JobStore,
+    plan: Plan,
+    fleet: Fleet,
+    report: Report,
+    rng: random.Random,
+    started: float,
+    meanwhile: Callable[[int], None],
+) -> None:
     witness = Witness(store.context)
     next_blow = time.monotonic() + plan.first_blow_s
     blows = 0
@@ -205,6 +252,7 @@ def _torment(store: JobStore, plan: Plan, fleet: Fleet, report: Report, rng: ran
         assert now - started < plan.deadline_s, f"{len(witness.seen)} of {plan.jobs} jobs after {plan.deadline_s} s"
         fleet.thaw(now)
         fleet.fill()
+        meanwhile(ended)
         due = now >= next_blow and blows < plan.most_blows and (ended > ended_before or not blows)
         victim = fleet.victim(rng) if due else None
         if victim is not None:

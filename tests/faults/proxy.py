@@ -86,9 +86,10 @@ class FaultProxy:
                 fault = self._draws.next(request.method, len(request.body))
                 await self._pass(request, fault, link, writer)
         except _Over as over:
-            _end(writer, reset=over.reset)
-        except (OSError, asyncio.IncompleteReadError):
-            _end(writer, reset=False)  # either side has gone: the other one learns it
+            if over.reset:
+                _reset(writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # either side has gone, or the proxy goes: the other side learns it by the end of its connection
         finally:
             writer.close()
             link.close()
@@ -161,7 +162,8 @@ class _Link:
 
     def close(self, *, reset: bool = False) -> None:
         if self._streams is not None:
-            _end(self._streams[1], reset=reset)
+            if reset:
+                _reset(self._streams[1])
             self._streams[1].close()
             self._streams = None
 
@@ -176,9 +178,8 @@ async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
     await writer.drain()
 
 
-def _end(writer: asyncio.StreamWriter, *, reset: bool) -> None:
-    """Closes: with an end of stream, or with a reset that throws away what is on its way."""
-    if reset:
-        held: socket.socket = writer.get_extra_info("socket")
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
+def _reset(writer: asyncio.StreamWriter) -> None:
+    """Ends the connection with a reset, which throws away what is on its way."""
+    held: socket.socket = writer.get_extra_info("socket")
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
