@@ -18,7 +18,19 @@ import pytest
 from tests.sizing import FULL, REQUIRED
 
 KEPT = {"GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR"}
-PERSONAL = ("GPUJOB_", "AWS_", "MINIO_", "WORKER_ID", "OLLAMA_", "IMAGEN_", "GPU_", "STACK_", "COLAB_")
+PERSONAL = (
+    "GPUJOB_",
+    "AWS_",
+    "GOOGLE_",
+    "CLOUDSDK_",
+    "MINIO_",
+    "WORKER_ID",
+    "OLLAMA_",
+    "IMAGEN_",
+    "GPU_",
+    "STACK_",
+    "COLAB_",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

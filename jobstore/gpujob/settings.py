@@ -27,6 +27,7 @@ from gpujob.errors import Configuration
 PREFIX = "GPUJOB_"
 SIGN_WITH = f"{PREFIX}SIGN_WITH"
 PROJECT_FILE = "gpujob.toml"
+GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 SCHEMES = ("s3", "gs", "file", "memory")
 OLD_NAMES = {
     "WORKER_ID": "worker_id",
@@ -207,6 +208,23 @@ def ollama_host(environ: Mapping[str, str] | None = None) -> str:
     """OLLAMA_HOST, where Ollama's own tools look for its daemon; empty where it is not set."""
     environ = os.environ if environ is None else environ
     return environ.get("OLLAMA_HOST", "").strip()
+
+
+def google_endpoint(environ: Mapping[str, str] | None = None) -> str:
+    """Where gs:// stores are: GPUJOB_GCS_ENDPOINT (a regional or private address), else Google's own."""
+    environ = os.environ if environ is None else environ
+    endpoint = environ.get(PREFIX + "GCS_ENDPOINT", "").strip().rstrip("/") or GOOGLE_ENDPOINT
+    if not re.fullmatch(r"https?://[^/?#@\s]+", endpoint):
+        raise Configuration(
+            "GPUJOB_GCS_ENDPOINT is not the address of a server.", hint=f"Write it like {GOOGLE_ENDPOINT}, or unset it."
+        )
+    return endpoint
+
+
+def google_project(environ: Mapping[str, str] | None = None) -> str:
+    """The Google Cloud project that the environment names, for making a bucket; empty where it names none."""
+    environ = os.environ if environ is None else environ
+    return environ.get("GOOGLE_CLOUD_PROJECT", "").strip()
 
 
 def without_effect(environ: Mapping[str, str] | None = None) -> list[str]:
