@@ -1,7 +1,8 @@
 """The step cache: results of single steps by content, in the bucket, shared by all workers of a queue.
 
 Invariant: what `get` hands out is the payload whose sha256 the facts name, whole. Everything else, from a corrupt
-record to a store that does not answer, is a miss: the cache can make a job faster, never make it fail.
+record to a store that does not answer, is a miss: the cache can make a job faster, never make it fail. Where the
+worker has a key or names some, so is what none of these signed, and the step that it computes then takes its place.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pydantic import Field
 from gpujob import keys
 from gpujob.buckets.base import Bucket
 from gpujob.chance import token
-from gpujob.errors import ChecksumMismatch, GpujobError, PreconditionFailed
+from gpujob.errors import ChecksumMismatch, GpujobError, PreconditionFailed, Untrusted
 from gpujob.protocol.context import Context, log
-from gpujob.records import PROTOCOL, Record, canonical_json, decode
+from gpujob.records import PROTOCOL, Record, Signature, canonical_json, decode
+from gpujob.signing.identity import NOBODY
 
 MAX_PAYLOAD_BYTES = 64 * 1000 * 1000
 MAX_FACTS_BYTES = 64 * 1024
@@ -33,6 +35,7 @@ class CachedStep(Record):
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     size_bytes: int = Field(ge=0, le=MAX_PAYLOAD_BYTES)
     facts: dict[str, Any] = Field(default_factory=dict)
+    signature: Signature | None = None
 
 
 class BucketStepCache:
@@ -40,6 +43,7 @@ class BucketStepCache:
 
     def __init__(self, store: Bucket | Context, mode: Mode = "auto") -> None:
         self._bucket = store.bucket if isinstance(store, Context) else store
+        self._identity = store.identity if isinstance(store, Context) else NOBODY
         self._mode = mode
         self._poisoned: set[str] = set()
 
@@ -55,6 +59,7 @@ class BucketStepCache:
                 return None
             self._poisoned.add(entry_key)
             entry = decode(CachedStep, entry_key, found.body, max_bytes=MAX_FACTS_BYTES)
+            self._require_trust(digest, entry)
             self._poisoned.remove(entry_key)
             self._fetch(keys.cache_payload(digest, entry.sha256), entry, target)
         except (GpujobError, OSError) as error:
@@ -72,13 +77,22 @@ class BucketStepCache:
                 return
             body = payload.read_bytes()
             entry = CachedStep(sha256=hashlib.sha256(body).hexdigest(), size_bytes=len(body), facts=dict(facts))
-            record = entry.body()
+            record = self._signed(digest, entry).body()
             if len(record) > MAX_FACTS_BYTES:
                 return
             self._keep(keys.cache_payload(digest, entry.sha256), body)
             self._keep(keys.cache_entry(digest), record, renew=self._mode == "refresh")
         except (GpujobError, OSError, ValueError) as error:
             log.warning("a step is not kept in the cache: %s", error)
+
+    def _require_trust(self, digest: str, entry: CachedStep) -> None:
+        if not self._identity.trusts_step(entry.signature, digest, entry.sha256, entry.size_bytes, entry.facts):
+            raise Untrusted(f"{keys.cache_entry(digest)} is not signed with a key that this worker trusts")
+
+    def _signed(self, digest: str, entry: CachedStep) -> CachedStep:
+        read = CachedStep.model_validate_json(entry.body())  # as everybody else will read it
+        signature = self._identity.step_signature(digest, read.sha256, read.size_bytes, read.facts)
+        return entry.model_copy(update={"signature": signature})
 
     def _fetch(self, key: str, entry: CachedStep, target: Path) -> None:
         part = target.with_name(f".{target.name}.{token()}.part")

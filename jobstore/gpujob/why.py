@@ -176,9 +176,24 @@ def _obstacle(manifest: Manifest, workers: Sequence[Presence]) -> Reason | None:
     if names and not any(names <= set(worker.secrets) for worker in serving):
         text = f"no worker gives jobs the secret {' or '.join(sorted(names))}"
         return Reason("no_worker_fits", text, "Name it in the worker's GPUJOB_ALLOW_SECRETS, and set it there.")
+    if not any(_takes(worker, manifest) for worker in serving):
+        return _not_trusted(manifest)
     if all(worker.state == "draining" or worker.control for worker in serving):
         return Reason("draining", f"every live worker that serves {manifest.kind} is leaving", START_ONE)
     return None
+
+
+def _takes(worker: Presence, manifest: Manifest) -> bool:
+    """Whether a worker says that it trusts the key which the job says it is signed with. No proof of either."""
+    return not worker.trusts or (manifest.signature is not None and manifest.signature.key in worker.trusts)
+
+
+def _not_trusted(manifest: Manifest) -> Reason:
+    if manifest.signature is None:
+        hint = "`gpujob keys new` makes a key, GPUJOB_SIGN_WITH names it: then submit the job again."
+        return Reason("no_worker_fits", "the workers take signed jobs only, and this one is not signed", hint)
+    text = f"no worker trusts the key {manifest.signature.key} that signed it"
+    return Reason("no_worker_fits", text, "Name its public half in the workers' GPUJOB_TRUST_SUBMITTERS.")
 
 
 def gpu_memory_bytes(worker: Presence) -> int:

@@ -146,7 +146,7 @@ class Attempt:
             held,
             workdir=workdir / "work",
             files=files,
-            cache=BucketStepCache(held.ctx.bucket, mode),
+            cache=BucketStepCache(held.ctx, mode),
             leaving=self.crew.leaving,
             secrets=self.crew.secrets(held.manifest.spec.get("secrets") or ()),
             outbox=workdir / "outbox" if self.crew.overlap else None,

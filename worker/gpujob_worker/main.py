@@ -16,10 +16,11 @@ from gpujob import settings as config
 from gpujob.chance import token
 from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration, GpujobError
+from gpujob.signing.configured import identity_of
 from gpujob.specs.quantities import parse_duration
 from gpujob.store import JobStore, open_store
 
-from . import fleet, machine
+from . import fleet, machine, trusting
 from .executor import Executor
 from .heartbeat import Heartbeat
 from .model_cache import ModelCache
@@ -143,7 +144,7 @@ def _serve(
     if here.gpu_index is not None:
         name = f"{name}-gpu{here.gpu_index}"
     heart = Heartbeat(SYSTEM, log.info)
-    store = open_store(url)
+    store = open_store(url, identity=identity_of(settings))
     cache = _model_cache(store, settings, here.executors)
 
     def hear(event: str, job_id: str) -> None:
@@ -168,6 +169,8 @@ def _serve(
     )
     Leaving(worker, SYSTEM, log.info).install()
     log.info("worker %s serves %s on %s", worker.id, ", ".join(worker.kinds), url)
+    for line in trusting.describe(store):
+        log.info("it %s", line)
     if heartbeat_s:
         heart.start(heartbeat_s)
     summary = worker.run()

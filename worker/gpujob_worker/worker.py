@@ -30,6 +30,7 @@ from .attempt import Attempt, Crew, Ending
 from .executor import Executor
 from .machine import Free, meets
 from .roster import Roster
+from .trusting import Doorkeeper, require_trust
 
 log = logging.getLogger("gpujob.worker")
 
@@ -93,8 +94,9 @@ class Worker:
         and the results, `warnings` into the presence record. `secrets` are values for jobs that name them; a job that
         names others is left alone. `free` says how much memory is free, so that idle models make room. With `overlap`
         a job's files go up, and the next one's inputs come down, while another computes. The models of the kinds in
-        `preload` are loaded first.
+        `preload` are loaded first. Raises Configuration on a queue of signed jobs where `store.identity` trusts no key.
         """
+        require_trust(store)
         self.id = worker_id
         self.store = store
         self.limits = limits
@@ -119,6 +121,7 @@ class Worker:
         self._stopping = False
         self._on_event = on_event or (lambda event, job_id: None)
         self._finder = self._make_finder()
+        self._doorkeeper = Doorkeeper(store.identity, self._finder.claimer.ctx.store_now)
         self._sweeper = store.sweeper(worker_id)
         self._sweep_every_s = sweep_every_s
         self._sweep_at_s = self._runtime.elapsed() + (sweep_every_s or 0.0) * store.rng.random()
@@ -283,6 +286,7 @@ class Worker:
             and meets(manifest.requires, self.machine)
             and self._runtime.elapsed() + manifest.timeout_s <= self._ends_at_s
             and set(manifest.spec.get("secrets") or ()) <= set(self._secrets)
+            and self._doorkeeper.admits(manifest)
         )
 
     # -- presence
@@ -295,6 +299,7 @@ class Worker:
             kinds=() if self.limits.jobs else self.kinds,  # to others it is no help
             machine=self.machine,
             secrets=tuple(sorted(self._secrets)),
+            trusts=tuple(key.id for key in self.store.identity.submitters),
             warnings=self._warnings,
             every_s=self._presence_every_s or PRESENCE_EVERY_S,
         )
