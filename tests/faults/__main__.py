@@ -31,7 +31,7 @@ def main() -> None:
         with servers.running(name) as server:
             os.environ.update(server.environment())
             for number, rate in enumerate(rates):
-                plan = replace(trials.PLAN, jobs=each, seed=wanted.seed + number, deadline_s=30 + each)
+                plan = replace(trials.PLAN, jobs=each, seed=wanted.seed + number, deadline_s=180.0 + 2 * each)
                 print(trials.run(server, Chances(rate), plan), flush=True)
 
 

@@ -1,7 +1,7 @@
 """A bucket on anything that speaks S3: AWS, MinIO, SeaweedFS, R2, Ceph and the like.
 
-Invariant: one call of a verb is one HTTP request, sent once. (An upload in parts is several; and on AWS botocore looks
-for the bucket's region, once, where the configured one is wrong.)
+Invariant: one call of a verb is one HTTP request, sent once. (An upload in parts is several; on AWS botocore looks for
+the bucket's region, once, where the configured one is wrong; and a body that does not fit its ETag is read again.)
 
 Versions are ETags without their quotes. `etag_style` says how a replace sends them back: most stores take the quoted
 form, Ceph and its relatives only the bare one; the probe finds out, and the queue remembers.
@@ -20,7 +20,8 @@ import boto3
 from gpujob.buckets import s3_transfer
 from gpujob.buckets.base import PAGE, Found, Head, Listing
 from gpujob.buckets.google import is_google, refuse_interop
-from gpujob.buckets.s3_answers import body_of, date_of, entry_of, head_of, version_of
+from gpujob.buckets.s3_answers import altered, body_of, date_of, entry_of, head_of, version_of
+from gpujob.buckets.s3_checksums import content_md5
 from gpujob.buckets.s3_client import S3Clients, Timeouts
 from gpujob.buckets.s3_place import S3Place
 from gpujob.clock import SYSTEM, Runtime
@@ -39,6 +40,7 @@ class S3Bucket:
         self._s3 = place.clients.requests
         self._part_bytes = part_bytes
         self.etag_style: EtagStyle = etag_style
+        self._etags_are_md5 = True  # not those of encrypted objects, which the first such answer shows
 
     @property
     def url(self) -> str:
@@ -65,7 +67,17 @@ class S3Bucket:
                 body = body_of(stream, head.size_bytes, max_bytes)
             return Found(head.version, head.size_bytes, head.last_modified, head.date, body)
 
-        return self._place.ask_if_there("GET", key, send)
+        found = self._place.ask_if_there("GET", key, send)
+        if found is None or not self._etags_are_md5 or not altered(found):
+            return found
+        return self._confirmed(key, found, self._place.ask_if_there("GET", key, send))
+
+    def _confirmed(self, key: str, first: Found, second: Found | None) -> Found:
+        """An answer whose body does not fit its ETag: two that are alike mean that ETags are something else here."""
+        if second is None or (second.version, second.body) != (first.version, first.body):
+            raise Unavailable(f"The answer to GET {key} in {self.url} was altered on its way.")
+        self._etags_are_md5 = False
+        return second
 
     def head(self, key: str) -> Head | None:
         def send() -> Head:
@@ -119,6 +131,7 @@ class S3Bucket:
 
     def _put(self, key: str, body: bytes, condition: Any) -> str:
         settings: Any = {**self._place.at(key), "Body": body, "ContentType": "application/json", **condition}
+        settings["ContentMD5"] = content_md5(body)
         return self._place.ask(
             "PUT", key, lambda: version_of(self._s3.put_object(**settings)), replaces="IfMatch" in condition
         )

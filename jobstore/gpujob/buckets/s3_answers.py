@@ -5,14 +5,18 @@ Invariant: an answer that is cut short, or that lacks what the protocol decides 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from gpujob.buckets.base import Entry, Head
+from gpujob.buckets.base import Entry, Found, Head
+from gpujob.buckets.s3_checksums import md5_hex
 from gpujob.buckets.s3_clock import answer_date
 from gpujob.errors import Unavailable
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 def version_of(answer: Any) -> str:
@@ -48,3 +52,9 @@ def body_of(stream: StreamingBody, size_bytes: int, max_bytes: int | None) -> by
     if len(body) != wanted:
         raise Unavailable(f"The store's answer broke off after {len(body)} of {wanted} bytes.")
     return body
+
+
+def altered(found: Found) -> bool:
+    """Whether a whole body is not the one that its ETag names, where ETags are MD5s, as those of most stores are."""
+    whole = len(found.body) == found.size_bytes
+    return whole and _MD5.fullmatch(found.version) is not None and md5_hex(found.body) != found.version

@@ -7,6 +7,7 @@ when in doubt it is `Unavailable`. No message holds a key, a secret or a signed 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
@@ -25,20 +26,37 @@ from gpujob.errors import (
 
 BUSY_STATUS = frozenset({409, 429, 503})
 BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "Throttling", "TooManyRequests", "OperationAborted"})
+# What arrived is not what was sent, so nothing was written; the same request may fare better.
+ALTERED_CODES = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
 REGION_CODES = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 
-_SET_KEYS = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `gpujob doctor` shows what is used."
-_LOG_IN = "Log in again for fresh credentials."
-_DENIED: dict[str, tuple[str, str]] = {
-    "InvalidAccessKeyId": ("it does not know this access key", _SET_KEYS),
-    "SignatureDoesNotMatch": ("the secret key does not belong to the access key", _SET_KEYS),
-    "ExpiredToken": ("the session has expired", _LOG_IN),
-    "TokenRefreshRequired": ("the session has expired", _LOG_IN),
-    "InvalidToken": ("the session token is not valid", _LOG_IN),
-    "AccessDenied": (
-        "the credentials are known, but they do not allow this",
-        "Give the user the policy that `gpujob init URL --policies` prints, or use credentials that have it.",
-    ),
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to do next, in the words of one kind of store."""
+
+    set_keys: str
+    log_in: str
+    allow: str
+    unreachable: str
+
+
+AMAZON = Advice(
+    set_keys="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; `gpujob doctor` shows what is used.",
+    log_in="Log in again for fresh credentials.",
+    allow="Give the user the policy that `gpujob init URL --policies` prints, or use credentials that have it.",
+    unreachable="Is the server running, and is AWS_ENDPOINT_URL_S3 (or the profile's endpoint_url) right?",
+)
+
+_DENIED: dict[str, tuple[str, Literal["set_keys", "log_in", "allow"]]] = {
+    "InvalidAccessKeyId": ("it does not know this access key", "set_keys"),
+    "InvalidSecurity": ("it does not know this access key", "set_keys"),
+    "SignatureDoesNotMatch": ("the secret key does not belong to the access key", "set_keys"),
+    "AuthenticationRequired": ("it does not take this token", "log_in"),
+    "ExpiredToken": ("the session has expired", "log_in"),
+    "TokenRefreshRequired": ("the session has expired", "log_in"),
+    "InvalidToken": ("the session token is not valid", "log_in"),
+    "AccessDenied": ("the credentials are known, but they do not allow this", "allow"),
 }
 _DENIED_SILENTLY = (
     "an answer to HEAD does not say why",
@@ -68,6 +86,7 @@ class Sent:
     url: str
     endpoint: str
     replaces: bool = False
+    advice: Advice = AMAZON
 
     def __str__(self) -> str:
         what = f"{self.verb} {self.key} in {self.url}" if self.key else f"{self.verb} {self.url}"
@@ -90,11 +109,12 @@ def from_answer(error: ClientError, sent: Sent) -> GpujobError:
         return PreconditionFailed(f"The condition of {sent} did not hold ({status}): somebody else wrote first.")
     if status in BUSY_STATUS or code in BUSY_CODES:
         return Busy(f"The store put off {sent}: {status} {code}.")
+    if code in ALTERED_CODES:
+        return Busy(f"{sent} arrived altered, so the store refused it: {status} {code}.")
     if code in SKEW_CODES:
         return _skewed(error, sent)
     if status in (401, 403) or code in _DENIED:
-        why, hint = _DENIED.get(code, _DENIED_SILENTLY if code in ("", "401", "403") else (code, _SET_KEYS))
-        return Denied(f"The store refuses {sent}: {why}.", hint=hint)
+        return _denied(code, sent)
     if status == 501:
         return UnsafeStore(
             f"The store does not implement what {sent} needs (501 {code}).",
@@ -108,14 +128,11 @@ def from_answer(error: ClientError, sent: Sent) -> GpujobError:
 def from_transport(error: Exception, sent: Sent) -> GpujobError:
     """The error for a request that got no answer, or half of one, or that never left."""
     if isinstance(error, _NO_CREDENTIALS):
-        return Denied(f"No usable credentials for {sent.url}: {_flat(error)}.", hint=_SET_KEYS)
+        return Denied(f"No usable credentials for {sent.url}: {_flat(error)}.", hint=sent.advice.set_keys)
     if isinstance(error, boto.ReadTimeoutError):
         return Unavailable(f"The store did not answer {sent} in time. Whether it was done is not known.")
     if isinstance(error, _UNREACHABLE):
-        return Unavailable(
-            f"Cannot reach the store at {sent.endpoint} for {sent.url}.",
-            hint="Is the server running, and is AWS_ENDPOINT_URL_S3 (or the profile's endpoint_url) right?",
-        )
+        return Unavailable(f"Cannot reach the store at {sent.endpoint} for {sent.url}.", hint=sent.advice.unreachable)
     if isinstance(error, boto.SSLError):
         return Unavailable(f"No secure connection to the store at {sent.endpoint}: {_flat(error)}.")
     if isinstance(error, boto.BotoCoreError) and not isinstance(error, _IN_DOUBT):
@@ -131,6 +148,15 @@ def status_of(error: ClientError) -> int:
 def code_of(error: ClientError) -> str:
     """The store's own word for what is wrong; to a HEAD it is only the status again."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _denied(code: str, sent: Sent) -> Denied:
+    if code in ("", "401", "403"):
+        why, hint = _DENIED_SILENTLY
+    else:
+        why, word = _DENIED.get(code, (code, "set_keys"))
+        hint = getattr(sent.advice, word)
+    return Denied(f"The store refuses {sent}: {why}.", hint=hint)
 
 
 def _skewed(error: ClientError, sent: Sent) -> Denied:

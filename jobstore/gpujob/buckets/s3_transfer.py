@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from gpujob.buckets.s3_checksums import content_md5_of
 from gpujob.buckets.s3_place import S3Place
 from gpujob.errors import LocalDisk, Unavailable
 
@@ -51,7 +52,8 @@ def download(place: S3Place, key: str, offset: int) -> Iterator[Iterator[bytes] 
 
 
 def _at_once(place: S3Place, key: str, handle: BinaryIO, media_type: str) -> None:
-    place.clients.transfer.put_object(Bucket=place.name, Key=place.prefix + key, Body=handle, ContentType=media_type)
+    settings: Any = {**place.at(key), "ContentType": media_type, "ContentMD5": content_md5_of(handle)}
+    place.clients.transfer.put_object(Body=handle, **settings)
 
 
 def _in_parts(place: S3Place, key: str, handle: BinaryIO, media_type: str, part_bytes: int) -> None:
