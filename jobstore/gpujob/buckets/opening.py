@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 from gpujob.buckets.base import Bucket
-from gpujob.buckets.google import refuse_gs
 from gpujob.buckets.wrapped import WrappedBucket
 from gpujob.clock import SYSTEM, Runtime
 from gpujob.errors import Configuration
 
 if TYPE_CHECKING:
+    from gpujob.buckets.gcs import GoogleBucket
     from gpujob.buckets.s3 import S3Bucket
 
-FORMS = "s3://bucket/prefix, file:///path or memory://name"
+FORMS = "s3://bucket/prefix, gs://bucket/prefix, file:///path or memory://name"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _SCHEMES = ("s3", "file", "memory", "gs")
 
@@ -47,7 +47,7 @@ def open_bucket(url: str, *, etag_style: Literal["quoted", "unquoted"] = "quoted
     """The bucket behind a store's URL. Sends nothing; raises `Configuration` where the URL cannot work."""
     store = parse_url(url)
     if store.scheme == "gs":
-        raise refuse_gs(url)
+        return _open_gcs(store, runtime)
     if store.scheme == "memory":
         from gpujob.buckets.memory import memory_bucket
 
@@ -63,7 +63,7 @@ def create_bucket(url: str) -> bool:
     """Makes sure that the bucket exists; True if this call created it. Folders and memory make themselves."""
     store = parse_url(url)
     if store.scheme == "gs":
-        raise refuse_gs(url)
+        return _open_gcs(store, SYSTEM).create_bucket()
     return _open_s3(store, "quoted", SYSTEM).create_bucket() if store.scheme == "s3" else False
 
 
@@ -145,3 +145,11 @@ def _open_s3(store: StoreUrl, etag_style: Literal["quoted", "unquoted"], runtime
     except ImportError as error:
         raise Configuration(f"Cannot open {store.url}: {error}.", hint="pip install boto3") from error
     return open_s3(store.place, store.prefix, etag_style=etag_style, runtime=runtime)
+
+
+def _open_gcs(store: StoreUrl, runtime: Runtime) -> GoogleBucket:
+    try:
+        from gpujob.buckets.gcs import open_gcs
+    except ImportError as error:
+        raise Configuration(f"Cannot open {store.url}: {error}.", hint="pip install boto3") from error
+    return open_gcs(store.place, store.prefix, runtime=runtime)

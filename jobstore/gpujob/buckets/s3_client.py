@@ -7,11 +7,12 @@ the answer was lost" into "somebody else won", so they are off wherever a condit
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from gpujob.buckets.s3_clock import StoreClock
 from gpujob.clock import Runtime
@@ -39,6 +40,18 @@ class Timeouts:
     transfer_read_s: float = TRANSFER_READ_TIMEOUT_S
 
 
+class Dialect(Protocol):
+    """What a store says differently from S3."""
+
+    def install(self, events: Any) -> None:
+        """Registers its handlers with a client's events."""
+        ...
+
+    def renewed(self, error: ClientError) -> bool:
+        """True when a refusal was about credentials that have been renewed since: the same request may be sent again."""
+        ...
+
+
 class S3Clients:
     """Makes clients as they are needed and keeps them; each has its own connection pool.
 
@@ -53,12 +66,14 @@ class S3Clients:
         session: boto3.session.Session | None = None,
         endpoint_url: str | None = None,
         clock: StoreClock | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         self.runtime = runtime
         self.timeouts = timeouts or Timeouts()
         self.session = session or boto3.session.Session()
         self.endpoint_url = endpoint_url
         self.clock = clock or StoreClock()
+        self.dialect = dialect
         self._made: dict[Purpose, S3Client] = {}
         self._lock = runtime.lock()
 
@@ -70,6 +85,7 @@ class S3Clients:
             session=self.session,
             endpoint_url=self.endpoint_url,
             clock=self.clock,
+            dialect=self.dialect,
         )
 
     @property
@@ -97,6 +113,9 @@ class S3Clients:
     def _make(self, purpose: Purpose) -> S3Client:
         client = self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config(purpose))
         events = cast(Any, client.meta.events)  # the stubs think that handlers return nothing
+        if self.dialect is not None:
+            self.dialect.install(events)
+            return client
         events.register_first("choose-signer.s3", self.clock.choose_signer)
         if is_tigris(client.meta.endpoint_url):
             events.register("before-call.s3", _ask_tigris_for_consistency)

@@ -13,7 +13,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from gpujob.buckets.s3_client import S3Clients, plain_endpoint
-from gpujob.buckets.s3_errors import Sent, from_answer, from_transport, missing
+from gpujob.buckets.s3_errors import AMAZON, Advice, Sent, from_answer, from_transport, missing
 from gpujob.errors import Busy
 
 T = TypeVar("T")
@@ -22,17 +22,21 @@ T = TypeVar("T")
 class S3Place:
     """Where requests go: `name` is the bucket, `prefix` is empty or ends in a slash."""
 
-    def __init__(self, clients: S3Clients, name: str, prefix: str) -> None:
+    def __init__(
+        self, clients: S3Clients, name: str, prefix: str, *, scheme: str = "s3", advice: Advice = AMAZON
+    ) -> None:
         self.clients = clients
         self.name = name
         self.prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        self.url = f"s3://{name}/{self.prefix}".rstrip("/")
+        self.scheme = scheme
+        self.advice = advice
+        self.url = f"{scheme}://{name}/{self.prefix}".rstrip("/")
         self.endpoint = "the configured endpoint"
         self.endpoint = self.ask("OPEN", "", lambda: plain_endpoint(clients.requests.meta.endpoint_url))
 
     def fresh(self) -> S3Place:
         """The same place through connections that nothing else uses."""
-        return S3Place(self.clients.fresh(), self.name, self.prefix)
+        return S3Place(self.clients.fresh(), self.name, self.prefix, scheme=self.scheme, advice=self.advice)
 
     def at(self, key: str) -> dict[str, str]:
         """The two parameters that name an object."""
@@ -40,12 +44,14 @@ class S3Place:
 
     def ask(self, verb: str, key: str, send: Callable[[], T], *, replaces: bool = False) -> T:
         """What `send` returns; a failure becomes one of gpujob's errors."""
-        sent = Sent(verb, key, self.url, self.endpoint, replaces)
+        sent = Sent(verb, key, self.url, self.endpoint, replaces, self.advice)
         try:
             return send()
         except ClientError as error:
             if self.clients.clock.learn(error, self.clients.runtime.now()):
                 raise Busy(f"The store refused {sent} because of this machine's clock; send it again.") from error
+            if self.clients.dialect is not None and self.clients.dialect.renewed(error):
+                raise Busy(f"The store refused {sent} because its token had ended; send it again.") from error
             raise from_answer(error, sent) from error
         except (BotoCoreError, ResponseParserError, HTTPError) as error:
             raise from_transport(error, sent) from error

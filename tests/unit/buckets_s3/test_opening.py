@@ -21,6 +21,7 @@ from gpujob.errors import Configuration
         ("s3://my-bucket", "s3", "my-bucket", ""),
         ("s3://my-bucket/", "s3", "my-bucket", ""),
         ("s3://my.bucket/team/a/", "s3", "my.bucket", "team/a"),
+        ("gs://my.bucket/team/a", "gs", "my.bucket", "team/a"),
         ("file:///srv/queue", "file", "/srv/queue", ""),
         ("file://localhost/srv/my%20queue", "file", "/srv/my queue", ""),
         ("memory://", "memory", "", ""),
@@ -44,7 +45,8 @@ def test_urls_of_stores(url: str, scheme: str, place: str, prefix: str) -> None:
         ("s3://bucket/../b", "empty or dotted part", "s3://bucket/prefix"),
         ("s3://bucket?endpoint=x", "'?' or '#'", "s3://bucket/prefix"),
         ("file://srv/queue", "absolute path", "file:///srv/queue"),
-        ("gs://bucket/x", "comes with a later version", "MinIO"),
+        ("gs://", "does not name a bucket", "gs://bucket"),
+        ("gs://bucket/a//b", "empty or dotted part", "gs://bucket/prefix"),
     ],
 )
 def test_what_cannot_be_opened_gets_a_sentence(url: str, message: str, hint: str) -> None:
