@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from gpujob import keys
 from gpujob.buckets.base import Bucket
-from gpujob.errors import Conflict, NotInitialised
+from gpujob.errors import Configuration, Conflict, CorruptRecord, NotInitialised
 from gpujob.protocol.context import Context
 from gpujob.protocol.writes import create, replace
-from gpujob.records import QueueConfig, decode
+from gpujob.records import MAX_RECORD_BYTES, QueueConfig, decode
 
 
 def load(bucket: Bucket) -> QueueConfig | None:
-    """The queue's configuration, or None where the bucket holds no queue. One GET."""
-    found = bucket.get(keys.QUEUE)
-    return None if found is None else decode(QueueConfig, keys.QUEUE, found.body)
+    """The queue's configuration, or None where the bucket holds no queue. One GET. Raises Configuration, WrongProtocol."""
+    found = bucket.get(keys.QUEUE, max_bytes=MAX_RECORD_BYTES)
+    if found is None:
+        return None
+    try:
+        return decode(QueueConfig, keys.QUEUE, found.body)
+    except CorruptRecord as error:
+        raise Configuration(
+            f"{bucket.url} has a queue.json that cannot be believed: {error.message}",
+            hint=f"Somebody altered it. Remove it, then run `gpujob init {bucket.url}`; the jobs stay.",
+        ) from error
 
 
 def require(bucket: Bucket) -> QueueConfig:

@@ -286,10 +286,10 @@ class QueueConfig(Record):
 R = TypeVar("R", bound=Record)
 
 
-def decode(model: type[R], key: str, body: bytes, *, job_id: str | None = None, max_bytes: int = MAX_RECORD_BYTES) -> R:
+def decode(model: type[R], key: str, body: bytes, *, whose: str | None = None, max_bytes: int = MAX_RECORD_BYTES) -> R:
     """The record in `body`; `CorruptRecord` or `WrongProtocol` with the key and the reason otherwise.
 
-    With `job_id`, the id in the key, it must be that job's: a copy under another key has no say.
+    With `whose`, the id in the key, it must be that of the record: a copy under another key has no say.
     """
     if len(body) > max_bytes:
         raise CorruptRecord(f"{key}: larger than {max_bytes} bytes")
@@ -305,16 +305,16 @@ def decode(model: type[R], key: str, body: bytes, *, job_id: str | None = None, 
     protocol = getattr(record, "protocol", PROTOCOL)
     if protocol > PROTOCOL:
         raise _wrong(key, protocol)
-    if job_id is not None:
-        _require_job(key, record, job_id)
+    if whose is not None:
+        _require_id(key, record, whose)
     return record
 
 
-def _require_job(key: str, record: Record, job_id: str) -> None:
-    """Raises CorruptRecord unless the record, and the manifest in it, are of the job that the key names."""
+def _require_id(key: str, record: Record, whose: str) -> None:
+    """Raises CorruptRecord unless the record, and the manifest in it, are of the job or worker that the key names."""
     within = getattr(record, "manifest", None)
-    for found in (getattr(record, "id", None), job_id if within is None else within.id):
-        if found != job_id:
+    for found in (getattr(record, "id", None), whose if within is None else within.id):
+        if found != whose:
             raise CorruptRecord(f"{key}: the record in it is that of {str(found)[:60]!r}")
 
 

@@ -27,6 +27,7 @@ from gpujob.protocol.chosen import Chosen
 from gpujob.protocol.claim import Claimer
 from gpujob.protocol.context import Context
 from gpujob.protocol.poll import Poller
+from gpujob.protocol.skipping import Skips
 from gpujob.protocol.status import Status
 from gpujob.protocol.submit import Submitted
 from gpujob.protocol.sweep import Sweeper
@@ -66,11 +67,12 @@ class JobStore:
         self.rng = rng or system_random()
         self.patience_s = patience_s
         self.identity = identity
+        self._skips = Skips()
 
     @property
     def context(self) -> Context:
         """A fresh view for one operation or one party: views are not shared between threads."""
-        return Context(self.bucket, self.runtime, self.rng, self.config, self.identity)
+        return Context(self.bucket, self.runtime, self.rng, self.config, self.identity, self._skips)
 
     # -- submitters
 

@@ -72,7 +72,7 @@ class Claimer:
         try:
             return self._claim_found(key, where, found)
         except (CorruptRecord, WrongProtocol) as error:
-            log.warning("skipped %s", error)
+            self.ctx.skips.note(error)
             return Skipped(NEVER)
 
     def _claim_found(self, key: str, where: PendingKey, found: Found) -> HeldLease | Skipped:
@@ -115,9 +115,9 @@ class Claimer:
                 cleaning.drop(self.ctx, listed)
             return GONE
         try:
-            lease = decode(Lease, keys.leased(job_id), found.body, job_id=job_id)
+            lease = decode(Lease, keys.leased(job_id), found.body, whose=job_id)
         except (CorruptRecord, WrongProtocol) as error:
-            log.warning("skipped %s", error)
+            self.ctx.skips.note(error)
             return Skipped(NEVER)
         return self._take_found(lease, found, listed)
 

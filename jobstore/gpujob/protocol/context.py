@@ -14,7 +14,8 @@ from gpujob.buckets.base import Bucket, Found, Head, Listing
 from gpujob.chance import Random, nonce
 from gpujob.clock import Runtime
 from gpujob.errors import Busy, Unavailable
-from gpujob.records import QueueConfig
+from gpujob.protocol.skipping import Skips
+from gpujob.records import MAX_RECORD_BYTES, QueueConfig
 from gpujob.signing.identity import NOBODY, Identity
 
 log = logging.getLogger("gpujob")
@@ -33,6 +34,7 @@ class Context:
     rng: Random
     config: QueueConfig = field(default_factory=QueueConfig)
     identity: Identity = NOBODY
+    skips: Skips = field(default_factory=Skips)
     _date: float | None = None
     _date_at: float = 0.0
 
@@ -50,9 +52,9 @@ class Context:
         """Notes the Date of an answer that has just come."""
         self._date, self._date_at = date, self.runtime.elapsed()
 
-    def get(self, key: str, *, max_bytes: int | None = None) -> Found | None:
-        """`Bucket.get`, noting the store's time."""
-        found = self.bucket.get(key, max_bytes=max_bytes)
+    def get(self, key: str) -> Found | None:
+        """`Bucket.get` of no more than a record may have, noting the store's time."""
+        found = self.bucket.get(key, max_bytes=MAX_RECORD_BYTES)
         if found is not None:
             self.observe(found.date)
         return found

@@ -16,7 +16,19 @@ from gpujob.protocol.context import Context
 from gpujob.protocol.finish import commit
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.status import lease_of
-from gpujob.records import Hint, JobError, Lease, Manifest, Presence, QueueConfig, Record, Result, decode, is_hint
+from gpujob.records import (
+    Hint,
+    JobError,
+    Lease,
+    Manifest,
+    Presence,
+    QueueConfig,
+    Record,
+    Result,
+    decode,
+    held_key,
+    is_hint,
+)
 
 KNOWN = (
     keys.PENDING, keys.LEASED, keys.DONE, keys.UNIQUE, keys.ARTIFACTS, keys.INPUTS, keys.CACHE, keys.WORKERS,
@@ -83,9 +95,10 @@ def _expected(key: str) -> tuple[type[Record] | None, str | None, bool]:
 def _read(model: type[Record], key: str, job_id: str | None, found: Found) -> None:
     if model is Manifest and key.startswith(keys.PENDING) and is_hint(found.body):
         model = Hint
-    record = decode(model, key, found.body)
-    if job_id is not None and getattr(record, "id", None) != job_id:
-        raise CorruptRecord(f"{key}: the record in it is that of {getattr(record, 'id', None)}")
+    if key.startswith(keys.UNIQUE):
+        held_key(key, found.body)
+    else:
+        decode(model, key, found.body, whose=keys.parse_worker(key) or job_id)
 
 
 def _has_lease(ctx: Context, job_id: str) -> bool:

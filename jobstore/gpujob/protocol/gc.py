@@ -18,7 +18,7 @@ from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.removal import SETTLED_S, retire
 from gpujob.protocol.status import pending_key, result_of
-from gpujob.records import Lease, Manifest, Result, decode, is_hint
+from gpujob.records import Lease, Manifest, Result, decode, held_key, is_hint
 
 DAY_S = 86400.0
 
@@ -133,7 +133,7 @@ class Collector:
             if found is None:
                 continue
             try:
-                manifest = decode(Manifest, entry.key, found.body)
+                manifest = held_key(entry.key, found.body)
                 if self._nowhere(manifest):
                     self._drop("idempotency keys", [entry])
             except (CorruptRecord, WrongProtocol) as error:

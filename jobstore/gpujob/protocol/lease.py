@@ -15,7 +15,7 @@ from gpujob.decisions import failed_once, hint_for, margin_s, released
 from gpujob.errors import Busy, CorruptRecord, LeaseLost, Unavailable, WrongProtocol
 from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context, log
 from gpujob.protocol.writes import create, replace
-from gpujob.records import JobError, Lease, Manifest, Progress, decode
+from gpujob.records import MAX_RECORD_BYTES, JobError, Lease, Manifest, Progress, decode
 
 Loss = Literal["", "taken", "gone", "fenced"]
 
@@ -116,7 +116,7 @@ class HeldLease:
     def _look_after_beat(self, started_s: float) -> None:
         """The beat was lost or is unknown: whose nonce stands there?"""
         try:
-            found = self._beats.get(keys.leased(self.id))
+            found = self._beats.get(keys.leased(self.id), max_bytes=MAX_RECORD_BYTES)
         except (Unavailable, Busy):
             self.trusted()
             return
@@ -170,7 +170,7 @@ class HeldLease:
 
     def _ours(self, body: bytes) -> Lease | None:
         try:
-            standing = decode(Lease, keys.leased(self.id), body)
+            standing = decode(Lease, keys.leased(self.id), body, whose=self.id)
         except (CorruptRecord, WrongProtocol):
             return None
         if standing.nonce != self.record.nonce:

@@ -9,7 +9,7 @@ from gpujob import keys
 from gpujob.buckets.base import Entry
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.ids import smallest_id
-from gpujob.protocol.context import Context, log
+from gpujob.protocol.context import Context
 from gpujob.protocol.status import Status, of_lease, of_result
 from gpujob.records import Lease, Manifest, Record, Result, decode, is_hint
 
@@ -61,7 +61,7 @@ def _read(ctx: Context, key: str, parse: Callable[[str, bytes, float], Status | 
     try:
         return parse(key, found.body, found.last_modified)
     except (CorruptRecord, WrongProtocol) as error:
-        log.warning("skipped %s", error)
+        ctx.skips.note(error)
         return None
 
 
@@ -69,19 +69,17 @@ def _pending_row(key: str, body: bytes, last_modified: float) -> Status | None:
     where = keys.parse_pending(key)
     if where is None or is_hint(body):
         return None
-    return Status(where.id, "queued", pending=decode(Manifest, key, body), pending_since=last_modified)
+    return Status(where.id, "queued", pending=decode(Manifest, key, body, whose=where.id), pending_since=last_modified)
 
 
 def _leased_row(key: str, body: bytes, last_modified: float) -> Status | None:
-    if keys.parse_job(key, keys.LEASED) is None:
-        return None
-    return of_lease(decode(Lease, key, body), last_modified)
+    job_id = keys.parse_job(key, keys.LEASED)
+    return None if job_id is None else of_lease(decode(Lease, key, body, whose=job_id), last_modified)
 
 
 def _done_row(key: str, body: bytes, last_modified: float) -> Status | None:
-    if keys.parse_job(key, keys.DONE) is None:
-        return None
-    return of_result(decode(Result, key, body))
+    job_id = keys.parse_job(key, keys.DONE)
+    return None if job_id is None else of_result(decode(Result, key, body, whose=job_id))
 
 
 def ids_with_prefix(ctx: Context, prefix: str, *, enough: int = 2) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Literal
 
 from gpujob import keys
+from gpujob.bounds import MAX_PRESENCE_EVERY_S
 from gpujob.errors import CorruptRecord, NotFound, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
@@ -15,6 +17,7 @@ from gpujob.records import Presence, decode
 
 Control = Literal["", "drain", "stop"]
 DEAD_AFTER = 3.0  # missed writes
+MOST_WORKERS = 5000  # are asked for at one look
 
 
 class PresenceKeeper:
@@ -61,20 +64,27 @@ class PresenceKeeper:
 def live_workers(ctx: Context) -> list[tuple[Presence, float]]:
     """The workers that wrote lately, each with its record's age in seconds."""
     found = []
-    for entry in every_entry(ctx, keys.WORKERS):
-        if keys.parse_worker(entry.key) is None:
-            continue
-        object_ = ctx.get(entry.key)
+    for key, worker_id in islice(_lately(ctx), MOST_WORKERS):
+        object_ = ctx.get(key)
         if object_ is None:
             continue
         try:
-            presence = decode(Presence, entry.key, object_.body)
-        except (CorruptRecord, WrongProtocol):
+            presence = decode(Presence, key, object_.body, whose=worker_id)
+        except (CorruptRecord, WrongProtocol) as error:
+            ctx.skips.note(error)
             continue
         age_s = object_.date - object_.last_modified
         if age_s < presence.every_s * DEAD_AFTER:
             found.append((presence, age_s))
     return found
+
+
+def _lately(ctx: Context) -> Iterator[tuple[str, str]]:
+    """Presence keys with their workers' ids, without those that no worker can have written and still live."""
+    for entry in every_entry(ctx, keys.WORKERS):
+        worker_id = keys.parse_worker(entry.key)
+        if worker_id is not None and ctx.store_now() - entry.last_modified < MAX_PRESENCE_EVERY_S * DEAD_AFTER:
+            yield entry.key, worker_id
 
 
 def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], bool]) -> Presence:
@@ -84,7 +94,7 @@ def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], b
         found = ctx.insist(lambda: ctx.get(key), give_up)
         if found is None:
             raise NotFound(f"no worker {worker_id}", hint="`gpujob worker ls` lists those that live.")
-        presence = decode(Presence, key, found.body).model_copy(update={"control": word})
+        presence = decode(Presence, key, found.body, whose=worker_id).model_copy(update={"control": word})
         if replace(ctx.bucket, key, presence.body(), found.version).outcome == "won":
             return presence
         again = ctx.insist(lambda: ctx.get(key), give_up)

@@ -39,14 +39,14 @@ def result_of(ctx: Context, job_id: str) -> Result | None:
     """The committed result, or None while there is none. One GET."""
     key = keys.done(job_id)
     found = ctx.get(key)
-    return None if found is None else decode(Result, key, found.body)
+    return None if found is None else decode(Result, key, found.body, whose=job_id)
 
 
 def lease_of(ctx: Context, job_id: str) -> tuple[Lease, float] | None:
     """The lease and its LastModified. One GET."""
     key = keys.leased(job_id)
     found = ctx.get(key)
-    return None if found is None else (decode(Lease, key, found.body), found.last_modified)
+    return None if found is None else (decode(Lease, key, found.body, whose=job_id), found.last_modified)
 
 
 def status(ctx: Context, job_id: str, *, hint: Manifest | None = None) -> Status | None:
@@ -87,7 +87,7 @@ def _pending(ctx: Context, job_id: str, hint: Manifest | None) -> Status | None:
     found = None if key is None else ctx.get(key)
     if key is None or found is None or is_hint(found.body):
         return None
-    manifest = decode(Manifest, key, found.body)
+    manifest = decode(Manifest, key, found.body, whose=job_id)
     return Status(job_id, "queued", pending=manifest, pending_since=found.last_modified)
 
 

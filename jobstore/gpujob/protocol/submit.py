@@ -10,7 +10,7 @@ from gpujob.errors import Conflict, Unavailable
 from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context
 from gpujob.protocol.status import locate
 from gpujob.protocol.writes import create
-from gpujob.records import Manifest, decode
+from gpujob.records import Manifest, held_key
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def key_holder(ctx: Context, idempotency_key: str) -> Manifest | None:
     if not keys.is_idempotency_key(idempotency_key):
         return None
     found = ctx.get(keys.unique(idempotency_key))
-    return None if found is None else decode(Manifest, keys.unique(idempotency_key), found.body)
+    return None if found is None else held_key(keys.unique(idempotency_key), found.body)
 
 
 def _hold_key(ctx: Context, manifest: Manifest, give_up: Callable[[], bool]) -> Manifest:
@@ -63,7 +63,7 @@ def _hold_key(ctx: Context, manifest: Manifest, give_up: Callable[[], bool]) -> 
         if create(ctx.bucket, key, manifest.body()).outcome == "won":
             return manifest
         standing = ctx.get(key)
-        return None if standing is None else decode(Manifest, key, standing.body)
+        return None if standing is None else held_key(key, standing.body)
 
     return _until_known(ctx, put_and_read, give_up, manifest)
 
