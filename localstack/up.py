@@ -114,7 +114,7 @@ def _print_exports(server: Server) -> None:
     print(_exports(server.environment()), end="")
     files = " or ".join(str(_short(DATA / f"{user.role}.env")) for user in USERS)
     _say(f'The bucket is {BUCKET}. In a shell: eval "$(make -s up)", then `gpujob init`, then `gpujob doctor`.')
-    _say(f"To be only a submitter or only a worker: . {files}")
+    _say(f"To be of one role only: . {files}")
 
 
 def _exports(variables: dict[str, str]) -> str:

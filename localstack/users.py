@@ -1,4 +1,4 @@
-"""The users of a local server: a submitter and a worker who may do what the protocol asks of them, and no more.
+"""The users of a local server: one for each role, who may do what the protocol asks of that role, and no more.
 
 Invariant: making them again changes nothing; their policies are the ones that `gpujob init` prints.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from gpujob.buckets.s3_policies import Role, policy
+from gpujob.policies.minio_users import Keys, MinioUsers
+from gpujob.policies.roles import ROLES, Role, Verb, folders, under
+from gpujob.policies.s3 import policy
 from localstack.servers import BUCKET, Server
 
 
@@ -21,58 +23,45 @@ class User:
     secret_key: str
 
 
-USERS = (
-    User("submitter", "gpujob-submitter", "gpujob-submitter-secret"),
-    User("worker", "gpujob-worker", "gpujob-worker-secret"),
-)
+def users_of(bucket: str) -> tuple[User, ...]:
+    """The users of the queues in a bucket."""
+    return tuple(User(role, f"{bucket}-{role}", f"{bucket}-{role}-secret") for role in ROLES)
 
 
-def seaweedfs_identities(bucket: str = BUCKET) -> list[dict[str, object]]:
-    """The same users for SeaweedFS's configuration file, which knows four actions on a bucket and its folders."""
+USERS = users_of(BUCKET)
+
+_SEAWEEDFS: dict[str, tuple[Verb, ...]] = {
+    "Read": ("get",),
+    "List": ("list",),
+    "Write": ("create", "replace", "delete"),
+}
+
+
+def seaweedfs_identities(bucket: str = BUCKET, prefix: str = "") -> list[dict[str, object]]:
+    """The same users for SeaweedFS's configuration file, whose actions are named with a bucket and a pattern of keys.
+
+    Its `Write` covers puts and deletes alike, so a folder that a role only deletes from is open to it whole.
+    """
     return [
         {
-            "name": user.role,
+            "name": user.access_key,
             "credentials": [{"accessKey": user.access_key, "secretKey": user.secret_key}],
-            "actions": [f"Read:{bucket}", f"List:{bucket}", *_seaweedfs_writes(user.role, bucket)],
+            "actions": _actions(user.role, bucket, prefix),
         }
-        for user in USERS
+        for user in users_of(bucket)
     ]
 
 
-def make_minio_users(server: Server, bucket: str = BUCKET) -> None:
+def _actions(role: Role, bucket: str, prefix: str) -> list[str]:
+    at = f"{bucket}/{under(prefix)}"
+    return [f"{action}:{at}{part}*" for action, verbs in _SEAWEEDFS.items() for part in folders(role, *verbs)]
+
+
+def make_minio_users(server: Server, bucket: str = BUCKET, prefix: str = "") -> None:
     """Creates the users and their policies on a running MinIO."""
-    from minio import MinioAdmin
-    from minio.credentials.providers import StaticProvider
-
-    admin = MinioAdmin(
-        endpoint=server.endpoint.removeprefix("http://"),
-        credentials=StaticProvider(server.access_key, server.secret_key),
-        region=server.region,
-        secure=False,
-    )
-    for user in USERS:
-        name = f"gpujob-{user.role}"
-        admin.policy_add(policy_name=name, policy=policy(user.role, bucket))
-        admin.user_add(access_key=user.access_key, secret_key=user.secret_key)
-        _attach(admin, name, user)
-
-
-def _attach(admin: object, name: str, user: User) -> None:
-    from minio.error import MinioAdminException
-
-    try:
-        admin.attach_policy(policies=[name], user=user.access_key)  # type: ignore[attr-defined]
-    except MinioAdminException as error:
-        if "PolicyChangeAlreadyApplied" not in str(error) + str(getattr(error, "_body", "")):
-            raise
-
-
-def _seaweedfs_writes(role: Role, bucket: str) -> list[str]:
-    """Its `Write` covers puts and deletes alike, so a folder that a role only deletes from is open to it whole."""
-    document = policy(role, bucket)
-    changes = [entry for entry in document["Statement"] if entry["Sid"] in ("Write", "Delete")]
-    resources = {resource for entry in changes for resource in entry["Resource"]}
-    return sorted(f"Write:{resource.removeprefix('arn:aws:s3:::')}" for resource in resources)
+    users = MinioUsers(server.endpoint, Keys(server.access_key, server.secret_key), region=server.region)
+    for user in users_of(bucket):
+        users.make(user.role, bucket, prefix, name=user.access_key, secret_key=user.secret_key)
 
 
 def as_environment(user: User) -> dict[str, str]:
@@ -81,4 +70,4 @@ def as_environment(user: User) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({user.role: policy(user.role, BUCKET) for user in USERS}, indent=2))
+    print(json.dumps({user.role: policy(user.role, BUCKET, dialect="minio") for user in USERS}, indent=2))

@@ -140,8 +140,9 @@ def test_from_an_empty_server_to_files_on_this_disk(machine: Machine, seaweedfs:
     ran = machine.run("init", "--json", "--policies", "--ttl", "3s", "--beat", "1s", env=env)
     assert ran.code == 0, ran.err
     assert (ran.json["bucket_created"], ran.json["queue_created"]) == (True, True)
-    written = json.dumps(ran.json["policies"]["worker"])
-    assert "some/prefix/leased/*" in written and "queue.json" not in written
+    for dialect in ("aws", "minio"):
+        written = json.dumps(ran.json["policies"][dialect]["worker"])
+        assert "some/prefix/leased/*" in written and "some/prefix/unique/" not in written
 
     (machine.home / "job.json").write_text(
         '{"kind": "echo", "input": {"message": "hi", "artifacts": [{"name": "a.bin", "bytes": 3000}]}}'

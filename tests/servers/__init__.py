@@ -18,6 +18,8 @@ from localstack.users import make_minio_users, seaweedfs_identities
 from tests.sizing import require_or_skip
 
 NAMES = ("minio", "seaweedfs")
+SHARED, PREFIX = "shared", "team/a"
+"""A bucket with more than one queue in it: the users of `users_of(SHARED)` are those of the queue under PREFIX."""
 
 
 def start_server(name: str) -> Server:
@@ -28,11 +30,24 @@ def start_server(name: str) -> Server:
 
 @cache
 def _started(name: str) -> Server:
-    server = servers.start(name, seaweedfs_identities())
-    if name == "minio":
-        make_minio_users(server)
+    server = servers.start(name, [*seaweedfs_identities(), *seaweedfs_identities(SHARED, PREFIX)])
     atexit.register(server.stop)
     return server
+
+
+def with_users(name: str) -> Server:
+    """As `start_server`, with the narrow users of the bucket SHARED; on MinIO they are made at the first call."""
+    server = start_server(name)
+    _make_users(name)
+    return server
+
+
+@cache
+def _make_users(name: str) -> None:
+    server = _started(name)
+    server.make_bucket(SHARED)
+    if name == "minio":
+        make_minio_users(server, SHARED, PREFIX)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ Invariant: nothing but the probe's own scratch is written to a store before the 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
@@ -38,6 +38,9 @@ def init(
     beat: Annotated[str | None, typer.Option(metavar="DURATION", help="The time between two beats. [10s]")] = None,
     retention: Annotated[str | None, typer.Option(metavar="DURATION", help="How long results are kept. [30d]")] = None,
     max_attempts: Annotated[int | None, typer.Option(min=1, max=100, help="Failures that end a job. [3]")] = None,
+    signed: Annotated[
+        bool | None, typer.Option("--signed/--unsigned", help="Whether jobs have to be signed: docs/signing.md.")
+    ] = None,
     policies: Annotated[
         bool, typer.Option("--policies", help="Print the least that each role must be allowed.")
     ] = False,
@@ -53,7 +56,7 @@ def init(
         require_name(profile)
     if url is not None:
         session.use(url)
-    given = _given(ttl, beat, retention, max_attempts)
+    given = _given(ttl, beat, retention, max_attempts) | ({} if signed is None else {"signed": signed})
     bucket, verdict, created = _prepare(session)
     config, was_there = _write(bucket, verdict, given)
     if profile is not None:
@@ -132,6 +135,8 @@ def _tell(
     life = f"ttl {format_duration(config.ttl_s)}, beat {format_duration(config.beat_s)}"
     kept = f"results kept {format_duration(config.retention_s)}, {config.defaults.max_attempts} attempts"
     out.say(f"the queue {'was there' if was_there else 'is ready'}: {life}, {kept}")
+    if config.signed:
+        out.say("its jobs have to be signed: give submitters a key, and the workers GPUJOB_TRUST_SUBMITTERS")
     _say_of_versions(session)
     if roles is not None:
         out.answer_json(roles, pretty=True)
@@ -153,11 +158,9 @@ def _say_of_versions(session: Session) -> None:
 
 def _policies(session: Session) -> dict[str, Any]:
     store = parse_url(session.url)
-    if store.scheme != "s3":
-        session.out.warn(f"{session.url} is no S3 bucket: who may do what is decided by the folder's permissions")
+    if store.scheme not in ("s3", "gs"):
+        session.out.warn(f"{session.url} is no bucket: who may do what is decided by the folder's permissions")
         return {}
-    from gpujob.buckets.s3_policies import Role, policy, write_once
+    from gpujob.policies.printed import for_google, for_s3
 
-    roles = cast("tuple[Role, ...]", ("submitter", "worker"))
-    found: dict[str, Any] = {role: policy(role, store.place, store.prefix) for role in roles}
-    return found | {"bucket_policy_statement_aws_only": write_once(store.place, store.prefix)}
+    return (for_google if store.scheme == "gs" else for_s3)(store.place, store.prefix)
