@@ -100,6 +100,13 @@ def worker_of(status: Status) -> str | None:
     return None if status.lease is None else status.lease.worker
 
 
+def signed_with(status: Status) -> dict[str, str | None]:
+    """The ids of the keys that the job and its result say they are signed with; None for one that is not."""
+    records = {"job": status.manifest, "result": status.result}
+    signatures = {what: record.signature if record is not None else None for what, record in records.items()}
+    return {what: signature.key if signature is not None else None for what, signature in signatures.items()}
+
+
 def full(status: Status, reason: Reason, now: float) -> dict[str, Any]:
     """A job as `show --json` gives it: its shape, and why, from what spec, after which attempts, for how long still."""
     found = of_status(status)

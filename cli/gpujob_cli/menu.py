@@ -26,7 +26,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Jobs": ("submit", "wait", "ls", "show", "logs", "get", "cancel", "retry", "rm"),
     "Specs": ("validate", "schema"),
     "Workers and models": ("worker", "models"),
-    "The store": ("init", "doctor", "gc", "fsck"),
+    "The store": ("init", "keys", "doctor", "gc", "fsck"),
 }
 
 COMMANDS: Menu = {
@@ -62,6 +62,10 @@ COMMANDS: Menu = {
         "rm": Entry("models:rm", "Delete a model from this machine's cache."),
     },
     "init": Entry("init:init", "Check a bucket and make it a queue."),
+    "keys": {
+        "new": Entry("keys:new", "Make a key pair that signs jobs or results."),
+        "ls": Entry("keys:ls", "List your key pairs."),
+    },
     "doctor": Entry("doctor:doctor", "Examine credentials, store, workers, models and cost."),
     "gc": Entry("gc:gc", "Remove what retention allows and nothing refers to."),
     "fsck": Entry("fsck:fsck", "Find damaged objects in the bucket, and end their jobs."),
@@ -70,4 +74,5 @@ COMMANDS: Menu = {
 GROUPS = {
     "worker": "Run, list and direct workers.",
     "models": "The models on this machine.",
+    "keys": "The keys that sign jobs and results.",
 }

@@ -32,10 +32,13 @@ MODEL_OF = {"tts.narrate": "kokoro"}
 class LocalWorker:
     """A worker process on this machine, for some kinds of one store, or for certain jobs alone."""
 
-    def __init__(self, url: str, kinds: Collection[str], jobs: Collection[str] = ()) -> None:
+    def __init__(
+        self, url: str, kinds: Collection[str], jobs: Collection[str] = (), *, profile: str | None = None
+    ) -> None:
         self.log = _log_file()
         command = [sys.executable, "-m", "gpujob_worker", "--store", url, "--idle-exit", IDLE_EXIT]
         command += ["--kinds", ",".join(sorted(kinds))]
+        command += ["--profile", profile] if profile else []
         for job_id in jobs:
             command += ["--job", job_id]
         with self.log.open("wb") as log:
@@ -128,7 +131,7 @@ class Serving:
         )
 
     def _start(self) -> None:
-        self._worker = LocalWorker(self._session.url, self._kinds)
+        self._worker = LocalWorker(self._session.url, self._kinds, profile=self._session.profile)
         self._session.out.say(
             f"no live worker, so this machine does it: a worker serves {', '.join(sorted(self._kinds))}"
         )
@@ -171,7 +174,7 @@ class Fallback(Serving):
         for kind in sorted(self._kinds):
             require_executor(kind)
             fetch_model(self._session, kind)
-        self._worker = LocalWorker(self._session.url, self._kinds, tuple(self._jobs))
+        self._worker = LocalWorker(self._session.url, self._kinds, tuple(self._jobs), profile=self._session.profile)
         what = "it" if len(self._jobs) == 1 else f"these {len(self._jobs)} jobs"
         self._session.out.say(f"no live worker for {format_duration(self._after_s)}, so this machine does {what}")
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Self
 
 from gpujob import settings as settings_
 from gpujob.errors import Conflict, GpujobError, NotFound
+from gpujob.log_lines import Telling
 from gpujob_cli.output import Output
 
 if TYPE_CHECKING:
+    from gpujob.signing.identity import Identity
     from gpujob.store import JobStore
 
 LAST = "@last"
@@ -31,11 +33,14 @@ class Session:
         self.out = Output(json=json, quiet=quiet)
         self.profile = profile
         self.store_flag = store
+        self._telling = Telling(self.out.warn)
 
     def __enter__(self) -> Self:
+        self._telling.open()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._telling.close()
         self.out.close()
 
     @cached_property
@@ -63,8 +68,15 @@ class Session:
 
     @property
     def submitted_by(self) -> str:
-        """How this user's jobs are signed."""
+        """The name that this user's jobs carry."""
         return self.settings.submitted_by or settings_.this_user()
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who this user is by the settings, and whose signatures count. Raises Configuration."""
+        from gpujob.signing.configured import identity_of
+
+        return identity_of(self.settings)
 
     @cached_property
     def store(self) -> JobStore:
@@ -72,7 +84,7 @@ class Session:
         from gpujob.store import open_store
 
         try:
-            return open_store(self.url)
+            return open_store(self.url, identity=self.identity)
         except GpujobError as error:
             if self.url not in error.message:
                 error.message = f"{self.url}: {error.message}"
@@ -81,7 +93,7 @@ class Session:
     def use(self, url: str) -> None:
         """Works on another store from here on."""
         self.store_flag = url
-        for name in ("loaded", "store"):
+        for name in ("loaded", "identity", "store"):
             self.__dict__.pop(name, None)
 
     def command(self, words: str) -> str:

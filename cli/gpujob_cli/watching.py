@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from gpujob import keys
-from gpujob.errors import Busy, CorruptRecord, GpujobError, NotFound, Unavailable, WrongProtocol
+from gpujob.errors import Busy, CorruptRecord, GpujobError, NotFound, Unavailable, Untrusted, WrongProtocol
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.status import Status, result_of, status
 from gpujob.records import Manifest, Presence, Result
@@ -132,7 +132,7 @@ class Watch:
             return self._nowhere(job_id)
         self._seen[job_id] = found
         self._manifests[job_id] = found.manifest
-        return found.result
+        return None if found.result is None else self._believed(job_id, found.result)
 
     def _listed_as_done(self) -> list[str]:
         smallest = min(self.waiting)
@@ -142,8 +142,15 @@ class Watch:
 
     def _read(self, job_id: str) -> Result | GpujobError:
         try:
-            return result_of(self._ctx, job_id) or self._nowhere(job_id)
+            result = result_of(self._ctx, job_id)
         except (CorruptRecord, WrongProtocol) as error:
+            return error
+        return self._nowhere(job_id) if result is None else self._believed(job_id, result)
+
+    def _believed(self, job_id: str, result: Result) -> Result | Untrusted:
+        try:
+            return self._store.checked(job_id, result)
+        except Untrusted as error:
             return error
 
     def _nowhere(self, job_id: str) -> NotFound:

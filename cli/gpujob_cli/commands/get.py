@@ -44,6 +44,8 @@ def get(
 
     def act(job_id: str) -> dict[str, Any]:
         status = session.store.status(job_id)
+        if status.result is not None:
+            session.store.checked(job_id, status.result)
         reason = _why_nothing(session, status)
         if reason is not None or status.result is None:
             without.append(_tell(session, reason))

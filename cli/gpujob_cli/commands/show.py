@@ -7,11 +7,12 @@ from typing import Annotated
 import typer
 
 from gpujob import why
+from gpujob.errors import Untrusted
 from gpujob.protocol.status import Status
 from gpujob.records import Result
 from gpujob.specs.quantities import format_duration, format_size
-from gpujob_cli.describing import attempt_of, created_at, files, full, kind_of, times, worker_of
-from gpujob_cli.errors import END_CODES, UNFINISHED
+from gpujob_cli.describing import attempt_of, created_at, files, full, kind_of, signed_with, times, worker_of
+from gpujob_cli.errors import END_CODES, UNFINISHED, report
 from gpujob_cli.session import Session
 from gpujob_cli.text import ago, iso
 
@@ -36,18 +37,49 @@ def show(
     ctx = session.store.context
     reason = why.ask(ctx, status)
     now = ctx.store_now()
+    doubt = _doubt(session, status)
     if session.out.json:
-        session.out.answer_json(full(status, reason, now), pretty=True)
+        facts = full(status, reason, now)
+        facts["signed_with"] = signed_with(status) | {"trusted": _trusted(session, status, doubt)}
+        session.out.answer_json(facts, pretty=True)
     elif session.out.quiet:
         session.out.answer(status.id)
     else:
-        session.out.raw(_page(status, reason, now))
+        session.out.raw(_page(status, reason, now, _signed(status, _trusted(session, status, doubt))))
+    if doubt is not None:
+        session.out.close()
+        return report(doubt, json=session.out.json)
     return END_CODES.get(status.state, UNFINISHED) if exit_code else 0
 
 
-def _page(status: Status, reason: why.Reason, now: float) -> str:
+def _doubt(session: Session, status: Status) -> Untrusted | None:
+    """Why the result is not to be believed, where this user says whose results are."""
+    try:
+        if status.result is not None:
+            session.store.checked(status.id, status.result)
+    except Untrusted as error:
+        return error
+    return None
+
+
+def _trusted(session: Session, status: Status, doubt: Untrusted | None) -> bool | None:
+    """Whether the result is signed by whom it should be; None where nobody has said who that is."""
+    return doubt is None if status.result is not None and session.identity.workers else None
+
+
+def _signed(status: Status, trusted: bool | None) -> Lines:
+    keys = signed_with(status)
+    verdict = {True: ", which is trusted", False: ", and is not trusted", None: ""}[trusted]
+    lines = [("signed", f"the job with the key {keys['job']}" if keys["job"] else "")]
+    if status.result is not None and (keys["result"] or trusted is not None):
+        key = f"with the key {keys['result']}" if keys["result"] else "by nobody"
+        lines.append(("signed", f"the result {key}{verdict}"))
+    return [(name, text) for name, text in lines if text]
+
+
+def _page(status: Status, reason: why.Reason, now: float, signed: Lines) -> str:
     head = f"{status.id}  {kind_of(status)}  {status.state}"
-    lines = _about(status, reason, now) + _timeline(status, now) + _end(status.result)
+    lines = _about(status, reason, now) + _timeline(status, now) + signed + _end(status.result)
     width = max(len(name) for name, _ in lines)
     return "\n".join([head, *(f"  {name.ljust(width)}  {text}" for name, text in lines)])
 

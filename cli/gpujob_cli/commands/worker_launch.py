@@ -59,7 +59,9 @@ def launch(
     duration("--idle-exit", idle_exit)
     store = session.store
     wheel = this_wheel()
-    text = filling.notebook_for(session.url, wheel, {**values, "WORKER_ID": rented.name})
+    text = filling.notebook_for(
+        session.url, wheel, {**values, **filling.trusted(session.identity), "WORKER_ID": rented.name}
+    )
     session.out.say(ALLOWED, style="warn")
     here = shutil.which(launching.PROGRAM) is not None
     if not here:

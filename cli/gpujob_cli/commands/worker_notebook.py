@@ -30,6 +30,7 @@ def notebook(
 
     This version of gpujob goes into the bucket as a wheel, under its sha256. The notebook names the queue and that
     sha256, fetches the wheel with the credentials that it has there, and checks it. It holds no credentials itself.
+    Where you sign your jobs, it names your public key, and runs only what you or those whom you trust signed.
 
     \b
     Example:
@@ -39,7 +40,7 @@ def notebook(
     store = session.store  # a queue of another protocol is refused here already
     session.out.status("making a wheel of this gpujob")
     wheel = this_wheel()
-    text = filling.notebook_for(session.url, wheel, {"EXTRAS": extras})
+    text = filling.notebook_for(session.url, wheel, {"EXTRAS": extras, **filling.trusted(session.identity)})
     _write(out, text.encode(), force)
     if upload:
         new = filling.bring(store.bucket, wheel)

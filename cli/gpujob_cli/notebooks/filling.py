@@ -1,6 +1,7 @@
 """The notebook of one queue: where its store is, and which wheel of gpujob the bucket brings along.
 
-Invariant: a notebook says where and what, never who: no key, secret, user name or password gets into one.
+Invariant: a notebook says where, what and whose jobs, never who runs it: no secret, private key, user name or password
+gets into one.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.buckets.opening import parse_url
 from gpujob.errors import Configuration, InvalidSpec, Unavailable
 from gpujob.protocol.writes import create
+from gpujob.signing.identity import Identity
 from gpujob_cli.notebooks.building import Value, worker_notebook
 from gpujob_cli.wheels import PACKAGE, Wheel
 
@@ -25,6 +27,13 @@ def notebook_for(url: str, wheel: Wheel, values: Mapping[str, Value]) -> str:
     endpoint, region = place(url)
     found: dict[str, Value] = {"STORE": url, "ENDPOINT": endpoint, "REGION": region, "WHEEL": key_of(wheel)}
     return worker_notebook({**found, **values})
+
+
+def trusted(identity: Identity) -> dict[str, Value]:
+    """The field with the public keys of those whose jobs the notebook runs: this user, and whom they trust."""
+    own = () if identity.key is None else (identity.key.public,)
+    keys = dict.fromkeys((*own, *identity.submitters))
+    return {"TRUST_SUBMITTERS": ",".join(key.text for key in keys)}
 
 
 def place(url: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ MODELS = ""  # @param {type:"string"}
 IDLE_EXIT = "20m"  # @param {type:"string"}
 MAX_LIFETIME = "11h"  # @param {type:"string"}
 WORKER_ID = ""  # @param {type:"string"}
+TRUST_SUBMITTERS = ""  # @param {type:"string"}
 REQUIRE_GPU = False  # @param {type:"boolean"}
 HAND_BACK = True  # @param {type:"boolean"}
 
@@ -139,6 +140,7 @@ def find_credentials() -> str:
 if not STORE:
     raise RuntimeError("STORE is empty: fill in the queue's URL above, such as s3://bucket/prefix")
 given = {"GPUJOB_STORE": STORE, "AWS_ENDPOINT_URL_S3": ENDPOINT, "AWS_DEFAULT_REGION": REGION}
+given["GPUJOB_TRUST_SUBMITTERS"] = TRUST_SUBMITTERS
 os.environ |= {name: value for name, value in given.items() if value}
 if STORE.startswith("s3:"):
     place = find_credentials()
@@ -181,7 +183,8 @@ if hashlib.sha256(body).hexdigest() != sha256:
 wheel = Path(tempfile.mkdtemp()) / name
 wheel.write_bytes(body)
 must("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
-must("-m", "pip", "install", "--quiet", f"{wheel}[{EXTRAS}]" if EXTRAS else str(wheel))
+extras = ",".join(filter(None, [EXTRAS, "sign" if TRUST_SUBMITTERS else ""]))
+must("-m", "pip", "install", "--quiet", f"{wheel}[{extras}]" if extras else str(wheel))
 print(f"installed {name}, sha256 {sha256[:12]}")
 
 # %%
