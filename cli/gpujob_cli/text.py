@@ -1,22 +1,16 @@
-"""Text for a terminal. What comes from the bucket is untrusted: it may hold control sequences, and none gets through.
+"""Text for a terminal: moments, lengths of time, tables.
 
-Invariant: what `clean` returns moves no cursor, rings no bell, changes no colour and reorders no letters.
+Invariant: any number that a record may hold has a text, and what is in a table is `clean`.
 """
 
 from __future__ import annotations
 
-import unicodedata
+import math
 from datetime import UTC, datetime
 
-_KEPT = {"\n", "\t"}
+from gpujob.plain_text import clean
 
-
-def clean(text: object, *, lines: bool = False) -> str:
-    """`text` without control and direction characters; on one line unless `lines`."""
-    kept = "".join(
-        one for one in str(text) if one in _KEPT or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    )
-    return kept.replace("\t", "    ") if lines else " ".join(kept.split("\n")).replace("\t", " ")
+__all__ = ["ago", "clean", "clock", "iso", "shorten", "table"]
 
 
 def shorten(text: str, width: int) -> str:
@@ -33,7 +27,7 @@ def iso(seconds: float | None) -> str | None:
 
 def clock(seconds: float) -> str:
     """`0:21`, `4:11`, `1:02:03`: a length of time as players show it."""
-    whole = max(0, round(seconds))
+    whole = max(0, round(min(seconds, 1e9))) if math.isfinite(seconds) else 0
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 

@@ -107,6 +107,18 @@ class Manifest(Record):
     nonce: Nonce
     signature: Signature | None = None
 
+    @property
+    def input(self) -> Mapping[str, Any]:
+        """What the job's executor gets; empty where somebody wrote anything but an object there."""
+        found = self.spec.get("input")
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The names of the secrets that the job asks for."""
+        found = self.spec.get("secrets")
+        return tuple(name for name in found if isinstance(name, str)) if isinstance(found, list) else ()
+
 
 class Hint(Record):
     """Says that a lease waits for a worker. Carries no authority: the lease decides."""

@@ -172,7 +172,7 @@ def _obstacle(manifest: Manifest, workers: Sequence[Presence]) -> Reason | None:
         most = max(gpu_memory_bytes(worker) for worker in serving)
         text = f"no worker has {format_size(needed)} of GPU memory; the most that any has is {format_size(most)}"
         return Reason("no_worker_fits", text, "Start a bigger one, or submit it with a smaller requires.gpu_memory.")
-    names = set(manifest.spec.get("secrets") or ())
+    names = set(manifest.secrets)
     if names and not any(names <= set(worker.secrets) for worker in serving):
         text = f"no worker gives jobs the secret {' or '.join(sorted(names))}"
         return Reason("no_worker_fits", text, "Name it in the worker's GPUJOB_ALLOW_SECRETS, and set it there.")

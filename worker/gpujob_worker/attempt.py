@@ -29,11 +29,12 @@ from gpujob.errors import (
     JobTimedOut,
     LeaseLost,
     LocalDisk,
+    UnsafeName,
 )
 from gpujob.protocol.claim import settle
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.results import ended, queue_s
-from gpujob.records import JobError, Progress, Result, Timings, canonical_json
+from gpujob.records import MAX_RECORD_BYTES, JobError, Progress, Result, Timings, canonical_json
 
 from .context import AttemptContext
 from .executor import Executor, Outcome, Report
@@ -42,6 +43,7 @@ log = logging.getLogger("gpujob.worker")
 
 Ending = Literal["succeeded", "failed", "expired", "retry", "released", "dropped"]
 MAX_OUTPUT_BYTES = 256 * 1024
+MARGIN_BYTES = 1024  # for a signature
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,14 @@ class Attempt:
         self.crew.bring(workdir / "inputs")
         files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
         (workdir / "work").mkdir()
-        mode: Mode = held.manifest.spec.get("cache") or "auto"
+        mode = _cache_mode(held.manifest.spec.get("cache"))
         return AttemptContext(
             held,
             workdir=workdir / "work",
             files=files,
             cache=BucketStepCache(held.ctx, mode),
             leaving=self.crew.leaving,
-            secrets=self.crew.secrets(held.manifest.spec.get("secrets") or ()),
+            secrets=self.crew.secrets(held.manifest.secrets),
             outbox=workdir / "outbox" if self.crew.overlap else None,
         )
 
@@ -156,7 +158,7 @@ class Attempt:
         output = dict(outcome.output)
         if len(canonical_json(output)) > MAX_OUTPUT_BYTES:
             raise JobFailed(f"the output is larger than {MAX_OUTPUT_BYTES // 1024} KiB", retryable=False)
-        return ended(
+        result = ended(
             self.held.record,
             "succeeded",
             now=self.held.ctx.store_now(),
@@ -168,6 +170,14 @@ class Attempt:
             worker=dict(self.crew.identity),
             timings=self._timings(),
         )
+        if len(result.body()) > MAX_RECORD_BYTES - MARGIN_BYTES:
+            raise JobFailed(
+                f"the result would be larger than {MAX_RECORD_BYTES // 2**20} MiB, and nobody would read it: "
+                f"{len(result.artifacts)} files, {len(result.warnings)} warnings",
+                retryable=False,
+                hint="Split the job.",
+            )
+        return result
 
     def _timings(self) -> Timings:
         return Timings(
@@ -226,17 +236,24 @@ def _folder(scratch: Path | None) -> Path:
         raise LocalDisk(f"this worker cannot make a working folder: {error}", hint="Is its disk full?") from error
 
 
+def _cache_mode(word: object) -> Mode:
+    """What the spec says of the cache; nothing it could mean is `auto`."""
+    return "refresh" if word == "refresh" else "off" if word == "off" else "auto"
+
+
 def job_error(error: Exception, attempt: int) -> JobError:
     """The record of what ended a run."""
+    if isinstance(error, UnsafeName):
+        return JobError(type="invalid_input", message=error.message[:4000], retryable=False, attempt=attempt)
     if isinstance(error, JobTimedOut):
         return JobError(type="timeout", message=error.message, hint="Give it more `timeout`.", attempt=attempt)
     if isinstance(error, JobFailed):
         return JobError(
             type=error.type,
             message=error.message[:4000],
-            hint=error.hint,
+            hint=error.hint and error.hint[:4000],
             retryable=error.retryable,
-            traceback=error.traceback,
+            traceback=error.traceback and error.traceback[-8000:],
             attempt=attempt,
         )
     if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk)):

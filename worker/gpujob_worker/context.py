@@ -5,11 +5,13 @@ Every call looks first whether the job must stop, so a worker that knows it has 
 
 from __future__ import annotations
 
+import math
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-from gpujob.errors import JobCancelled, JobExpired, JobReleased, JobTimedOut
+from gpujob.bounds import MAX_COUNT
+from gpujob.errors import JobCancelled, JobExpired, JobFailed, JobReleased, JobTimedOut
 from gpujob.protocol.lease import HeldLease
 from gpujob.records import MAX_PROGRESS_BYTES, Progress
 
@@ -38,7 +40,7 @@ class AttemptContext:
         manifest = held.manifest
         self.id = held.id
         self.kind = manifest.kind
-        self.input: Mapping[str, Any] = manifest.spec.get("input") or {}
+        self.input = manifest.input
         self.attempt = held.record.attempt
         self.files = files
         self.workdir = workdir
@@ -59,7 +61,10 @@ class AttemptContext:
         self.check()
         self._held.report(
             Progress(
-                done=done, total=total, message=message[:500], partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2)
+                done=_share(done),
+                total=_share(total),
+                message=message[:500],
+                partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2),
             )
         )
         self.logs.flush_if_due()
@@ -67,7 +72,7 @@ class AttemptContext:
     def loading(self, done: float, total: float, message: str) -> None:
         """Reports how far the loading of models is; an executor's `load` gets this as its `report`."""
         self.check()
-        self._held.report(Progress(phase="load", done=done, total=total, message=message[:500]))
+        self._held.report(Progress(phase="load", done=_share(done), total=_share(total), message=message[:500]))
         self.logs.flush_if_due()
 
     def check(self) -> None:
@@ -95,6 +100,7 @@ class AttemptContext:
     def artifact(self, name: str, path: Path, *, media_type: str) -> None:
         """Uploads a finished file under `name` and records its size and sha256."""
         self.check()
+        _require_own_file(self.workdir, name, path)
         self.uploads.add(name, path, media_type)
 
     def log(self, text: str) -> None:
@@ -109,4 +115,22 @@ class AttemptContext:
 
 
 def _last_bytes(text: str, limit: int) -> str:
-    return text.encode()[-limit:].decode(errors="ignore")
+    return text.encode(errors="replace")[-limit:].decode(errors="ignore")
+
+
+def _share(value: float) -> float:
+    """A number that a lease may hold: an executor's arithmetic may have ended in anything."""
+    return min(max(0.0, value), MAX_COUNT) if math.isfinite(value) else 0.0
+
+
+def _require_own_file(workdir: Path, name: str, path: Path) -> None:
+    """Raises JobFailed for a link, or anything but a file: what a job's data planted must not lead out of its folder."""
+    try:
+        found = path.lstat()
+        within = path.absolute().is_relative_to(workdir.absolute())
+        leaves = within and not path.resolve(strict=True).is_relative_to(workdir.resolve())
+    except OSError:
+        return  # the upload says what is wrong with it
+    if leaves or not stat.S_ISREG(found.st_mode):
+        what = "leads out of the job's folder" if leaves else "is a link, or no file"
+        raise JobFailed(f"{name} is not uploaded: it {what}", retryable=False)

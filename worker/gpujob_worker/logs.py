@@ -31,7 +31,7 @@ class LogUploader:
 
     def line(self, text: str) -> None:
         """Adds a line; what exceeds the limits of one chunk a beat is cut, and says so."""
-        size_bytes = len(text.encode()) + 1
+        size_bytes = len(text.encode(errors="replace")) + 1
         if self._size_bytes + size_bytes > MAX_CHUNK_BYTES:
             if self._buffer and self._buffer[-1] != "[...]":
                 self._buffer.append("[...]")
@@ -50,7 +50,7 @@ class LogUploader:
         self._flushed_s = self._runtime.elapsed()
         if not self._buffer or self.chunks >= MAX_CHUNKS:
             return
-        body = ("\n".join(self._buffer) + "\n").encode()
+        body = ("\n".join(self._buffer) + "\n").encode(errors="replace")
         self._buffer, self._size_bytes = [], 0
         try:
             create(self._held.ctx.bucket, keys.log_chunk(self._held.prefix, self.chunks), body)

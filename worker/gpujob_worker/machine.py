@@ -102,7 +102,8 @@ def meets(requires: Mapping[str, Any], machine: Mapping[str, Any]) -> bool:
     needs = {name: value for name, value in requires.items() if value not in (None, 0, False, "")}
     if set(needs) - {"gpu_memory"}:
         return False
-    return int(machine.get("gpu_memory") or 0) >= int(needs.get("gpu_memory") or 0)
+    has, wanted = machine.get("gpu_memory", 0), needs.get("gpu_memory", 0)
+    return isinstance(wanted, int) and isinstance(has, int) and has >= wanted
 
 
 def _versions() -> dict[str, str]:

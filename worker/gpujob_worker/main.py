@@ -16,6 +16,8 @@ from gpujob import settings as config
 from gpujob.chance import token
 from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration, GpujobError
+from gpujob.log_lines import to_stderr
+from gpujob.plain_text import clean
 from gpujob.signing.configured import identity_of
 from gpujob.specs.quantities import parse_duration
 from gpujob.store import JobStore, open_store
@@ -80,9 +82,7 @@ def run(
 
     The first Ctrl-C or SIGTERM finishes the job in hand and leaves; the second gives it back.
     """
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S"
-    )
+    to_stderr(logging.DEBUG if verbose else logging.INFO, "%(asctime)s %(message)s")
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "phonemizer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     indexes = _indexes(gpu)
@@ -232,9 +232,9 @@ def main() -> NoReturn:
     try:
         app()
     except GpujobError as error:
-        print(f"error: {error.message}", file=sys.stderr)
+        print(f"error: {clean(error.message, lines=True)}", file=sys.stderr)
         if error.hint:
-            print(error.hint, file=sys.stderr)
+            print(clean(error.hint, lines=True), file=sys.stderr)
         sys.exit(BAD_SET_UP if isinstance(error, Configuration) else UNREACHABLE)
     sys.exit(0)
 

@@ -285,7 +285,7 @@ class Worker:
             manifest.kind in self.kinds
             and meets(manifest.requires, self.machine)
             and self._runtime.elapsed() + manifest.timeout_s <= self._ends_at_s
-            and set(manifest.spec.get("secrets") or ()) <= set(self._secrets)
+            and set(manifest.secrets) <= set(self._secrets)
             and self._doorkeeper.admits(manifest)
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gpujob import keys
+from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol.claim import Claimer
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.status import status
@@ -31,7 +32,11 @@ class Chosen:
     def next(self) -> HeldLease | None:
         """One job to run, if one can be had now; errors of the bucket pass through."""
         for job_id in list(self._left):
-            found = status(self.claimer.ctx, job_id)
+            try:
+                found = status(self.claimer.ctx, job_id)
+            except (CorruptRecord, WrongProtocol) as error:
+                self.claimer.ctx.skips.note(error)
+                found = None
             if found is None or found.ended:
                 self._left.remove(job_id)
                 continue

@@ -32,7 +32,7 @@ def read(stream: BinaryIO) -> dict[str, Any] | None:
         raise Garbled("a message is longer than 8 MiB")
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Garbled(f"not JSON: {line[:100]!r}") from error
     if not isinstance(message, dict):
         raise Garbled(f"not an object: {line[:100]!r}")

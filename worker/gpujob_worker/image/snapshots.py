@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; empty where there is no file or no object in it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
