@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from gpujob.decisions import margin_s
 from gpujob.protocol.poll import LONGEST_IDLE_S
 from gpujob.records import Presence, QueueConfig
+from gpujob_cli.watching import LONGEST_PAUSE_S, WORKERS_EVERY_S
 
 MONTH_S = 30 * 86400.0
 IDLE_SHARE = 0.875  # of the longest pause, on average: its last quarter is drawn
@@ -35,6 +36,7 @@ class Prices:
     writes: float
     reads: float
     free_writes: float = 0.0
+    stored: float = 0.0  # dollars for a gigabyte and month
 
     def of_requests(self, requests: Requests) -> float:
         """Dollars for these requests in one month."""
@@ -42,11 +44,37 @@ class Prices:
         return (billed * self.writes + requests.reads * self.reads) / 1000
 
 
-S3 = Prices("AWS S3", 0.005, 0.0004)
-R2 = Prices("Cloudflare R2", 0.0045, 0.00036, free_writes=1_000_000)
-GCS = Prices("Google Cloud Storage", 0.005, 0.0004)
+@dataclass(frozen=True)
+class OldVersions:
+    """What a bucket that keeps versions keeps: beats of a job in an hour, and of a worker busy for a month."""
+
+    an_hour: float
+    a_month: float
+    bytes_a_month: float
+
+
+S3 = Prices("AWS S3", 0.005, 0.0004, stored=0.023)
+R2 = Prices("Cloudflare R2", 0.0045, 0.00036, free_writes=1_000_000, stored=0.015)
+GCS = Prices("Google Cloud Storage", 0.005, 0.0004, stored=0.020)
 
 ONE_JOB = Requests(writes=3, reads=3)
+USUAL_LEASE_BYTES = 2048.0
+PRESENCE_BYTES = 1024.0
+WAITER_LISTS = 2  # the workers, and those before it in line
+
+
+def old_versions(config: QueueConfig, lease_bytes: float) -> OldVersions:
+    """What one busy worker leaves behind in a bucket that keeps versions: its beats, and its word that it lives."""
+    hours = MONTH_S / 3600
+    an_hour = 3600 / config.beat_s
+    presences = MONTH_S / Presence.model_fields["every_s"].default
+    return OldVersions(an_hour, an_hour * hours + presences, an_hour * hours * lease_bytes + presences * PRESENCE_BYTES)
+
+
+def waiter_hour() -> Requests:
+    """What `gpujob wait` sends in an hour for one job that waits, with one worker; one that runs costs no LIST."""
+    asks = 3600 / WORKERS_EVERY_S
+    return Requests(writes=WAITER_LISTS * asks, reads=3600 / LONGEST_PAUSE_S + asks)
 
 
 def idle_worker(config: QueueConfig) -> Requests:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from gpujob.clock import SYSTEM
 from gpujob_cli.errors import CONFIGURATION
-from gpujob_cli.examining import Finding, examine
+from gpujob_cli.examinations.findings import Finding
+from gpujob_cli.examinations.order import Wish, examine
+from gpujob_cli.examinations.safety import DEEP, Effort
 from gpujob_cli.session import Session
 
 SHOWN = {"ok": "ok", "note": "note", "broken": "BROKEN"}
+DETAILED = ("workers",)
 
 
 def doctor(
@@ -19,30 +22,63 @@ def doctor(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Try the store's conditional writes with a race (a few seconds).")
     ] = True,
+    deep: Annotated[bool, typer.Option("--deep", help="Race 64 writers, and more often (up to minutes).")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Each row of the probe, and all details.")] = False,
 ) -> int:
-    """Examine credentials, store, queue, clock, workers, models and cost. Exit 3 where something is broken.
+    """Examine this machine, the store and the queue, and say what to do next. Exit 3 where something is broken.
 
     \b
     Example:
       gpujob doctor
     """
-    found = []
+    started_s = SYSTEM.elapsed()
+    found: list[Finding] = []
     session.out.status(f"examining {session.url}")
-    for finding in examine(session, with_probe=probe):
-        found.append(finding)
+    for finding in examine(session, Wish(probe or deep, DEEP if deep else Effort())):
         if not session.out.silent:
-            _show(session, finding)
+            _show(session, finding, found[-1] if found else None, verbose or deep)
+        found.append(finding)
+    took_s = SYSTEM.elapsed() - started_s
     broken = [one for one in found if one.status == "broken"]
     if session.out.json:
-        session.out.answer_json({"ok": not broken, "store": session.url, "checks": [asdict(one) for one in found]})
+        session.out.answer_json(_answer(session.url, found, took_s))
     elif session.out.quiet:
         for one in broken:
             session.out.answer(one.check)
-    session.out.say(f"{len(broken)} broken" if broken else "nothing is broken", style="bad" if broken else "good")
+    else:
+        _what_next(session, found)
+    ended = f"{len(broken)} broken" if broken else "nothing is broken"
+    session.out.say(f"{ended}, {len(found)} looked at in {took_s:.1f} s", style="bad" if broken else "good")
     return CONFIGURATION if broken else 0
 
 
-def _show(session: Session, finding: Finding) -> None:
-    session.out.answer(f"{SHOWN[finding.status]:<6}  {finding.check:<11}  {finding.text}")
-    if finding.next:
-        session.out.answer(f"{'':<6}  {'':<11}  next: {finding.next}")
+def _answer(url: str, found: list[Finding], took_s: float) -> dict[str, object]:
+    counts = {status: sum(1 for one in found if one.status == status) for status in ("broken", "note")}
+    return {
+        "ok": not counts["broken"],
+        "store": url,
+        "broken": counts["broken"],
+        "notes": counts["note"],
+        "seconds": round(took_s, 3),
+        "checks": [one.as_dict() for one in found],
+    }
+
+
+def _show(session: Session, finding: Finding, before: Finding | None, verbose: bool) -> None:
+    if before is None or before.group != finding.group:
+        session.out.answer("")
+        session.out.answer(finding.group)
+    session.out.answer(f"  {SHOWN[finding.status]:<6}  {finding.check:<11}  {finding.text}")
+    if verbose or finding.check in DETAILED or finding.status == "broken":
+        for line in finding.lines:
+            session.out.answer(f"  {'':<6}  {'':<11}    {line}")
+
+
+def _what_next(session: Session, found: list[Finding]) -> None:
+    """The problems again, what is broken first, each with its next step."""
+    todo = [one for status in ("broken", "note") for one in found if one.status == status and one.next]
+    if todo:
+        session.out.answer("")
+        session.out.answer("what to do next")
+    for one in todo:
+        session.out.answer(f"  {SHOWN[one.status]:<6}  {one.check:<11}  next: {one.next}")

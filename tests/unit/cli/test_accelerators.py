@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gpujob_cli import accelerators, examining
+from gpujob_cli import accelerators
 from gpujob_cli.accelerators import trap
+from gpujob_cli.examinations import this_machine
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_the_trap_is_named(installed: set[str], gpu: bool, said: str | None) -> 
 def test_doctor_names_it_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accelerators, "gpu_present", lambda: True)
     monkeypatch.setattr(accelerators, "installed_builds", lambda: {"onnxruntime", "onnxruntime-gpu"})
-    (found,) = [one for one in examining._machine() if one.check == "gpu"]
+    (found,) = this_machine.gpu()
     assert (found.status, found.next) == ("broken", "gpujob worker setup-gpu")
 
 

@@ -1,0 +1,125 @@
+"""How many jobs wait and run, and whether anybody will ever take the one that has waited longest.
+
+Invariant: a page of each listing at most, and a fixed number of leases, whatever the queue holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from gpujob import keys
+from gpujob.errors import CorruptRecord, WrongProtocol
+from gpujob.protocol.context import Context
+from gpujob.protocol.status import status
+from gpujob.records import Lease, decode
+from gpujob.specs.quantities import format_duration
+from gpujob.why import Reason, ask
+from gpujob_cli.examinations.findings import Finding
+from gpujob_cli.watching import NOBODY
+
+PAGE = 1000
+MOST_LEASES_READ = 20
+
+
+@dataclass
+class Backlog:
+    """What was counted. `more` says that there are more than were counted; `oldest` is the id that has waited longest."""
+
+    waiting: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int] = field(default_factory=dict)
+    leased: int = 0
+    running: int = 0
+    held_back: int = 0
+    read: int = 0
+    more: bool = False
+    oldest: str = ""
+    oldest_s: float = 0.0
+
+    @property
+    def jobs_waiting(self) -> int:
+        """All jobs under pending/ that were counted."""
+        return sum(self.waiting.values())
+
+
+def look(ctx: Context) -> Iterator[Finding]:
+    """The finding on the jobs of the queue: four listings and some reads."""
+    found = count(ctx)
+    yield of_backlog(found, _reason(ctx, found.oldest) if found.oldest else None)
+
+
+def count(ctx: Context) -> Backlog:
+    """Counts a page of each place."""
+    found = Backlog()
+    for priority in keys.LEVELS:
+        listing = ctx.list(keys.pending_prefix(priority), limit=PAGE)
+        found.more |= listing.truncated
+        for entry in listing.entries:
+            where = keys.parse_pending(entry.key)
+            if where is None:
+                continue
+            found.waiting[priority] = found.waiting.get(priority, 0) + 1
+            found.kinds[where.kind] = found.kinds.get(where.kind, 0) + 1
+            age_s = max(0.0, listing.date - entry.last_modified)
+            if not found.oldest or age_s > found.oldest_s:
+                found.oldest, found.oldest_s = where.id, age_s
+    _count_leases(ctx, found)
+    return found
+
+
+def of_backlog(found: Backlog, reason: Reason | None) -> Finding:
+    """The counts as a finding; a note where nobody will take the oldest job."""
+    facts = {
+        "waiting": found.waiting,
+        "kinds": found.kinds,
+        "leased": found.leased,
+        "running_of_read": found.running,
+        "held_back_of_read": found.held_back,
+        "leases_read": found.read,
+        "more": found.more,
+        "oldest": found.oldest,
+        "oldest_s": round(found.oldest_s, 1),
+        "reason": reason.code if reason else "",
+    }
+    if not found.jobs_waiting and not found.leased:
+        return Finding("jobs", "ok", "none waits, none runs", facts=facts)
+    text = f"{found.jobs_waiting}{' or more' if found.more else ''} waiting, {_leases(found)}"
+    if reason is None:
+        return Finding("jobs", "ok", text, facts=facts)
+    text += f"; {found.oldest} has waited longest, {format_duration(max(1.0, round(found.oldest_s)))}: {reason.text}"
+    if reason.code in NOBODY:
+        return Finding("jobs", "note", text, reason.hint or f"gpujob show {found.oldest}", facts=facts)
+    return Finding("jobs", "ok", text, facts=facts)
+
+
+def _count_leases(ctx: Context, found: Backlog) -> None:
+    listing = ctx.list(keys.LEASED, limit=PAGE)
+    found.more |= listing.truncated
+    found.leased = len(listing.entries)
+    for entry in listing.entries[:MOST_LEASES_READ]:
+        object_ = ctx.get(entry.key)
+        if object_ is None:
+            continue
+        try:
+            lease = decode(Lease, entry.key, object_.body)
+        except (CorruptRecord, WrongProtocol):
+            continue
+        found.read += 1
+        found.running += lease.state == "run"
+        found.held_back += lease.state == "wait"
+
+
+def _leases(found: Backlog) -> str:
+    if not found.leased:
+        return "none running"
+    if found.read == found.leased:
+        return f"{found.running} running, {found.held_back} waiting for another attempt"
+    return f"{found.leased} with workers or waiting for another attempt (of {found.read} read, {found.running} run)"
+
+
+def _reason(ctx: Context, job_id: str) -> Reason | None:
+    try:
+        found = status(ctx, job_id)
+    except (CorruptRecord, WrongProtocol):
+        return None
+    return None if found is None or found.result is not None else ask(ctx, found)

@@ -1,0 +1,118 @@
+"""The workers of a queue, from their presence records: those that live, with their GPUs, and those that went silently.
+
+Invariant: no more than a fixed number of records is read, however many there are, and none is believed to be well formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gpujob import keys
+from gpujob.buckets.base import Entry
+from gpujob.errors import CorruptRecord, WrongProtocol
+from gpujob.protocol.context import Context
+from gpujob.protocol.presence import DEAD_AFTER
+from gpujob.records import Presence, decode
+from gpujob.specs.quantities import format_size
+from gpujob.why import START_ONE, gpu_memory_bytes
+from gpujob_cli.examinations.findings import Finding
+from gpujob_cli.text import ago
+
+MOST_READ = 50
+MOST_SHOWN = 20
+FORGOTTEN_S = 86400.0
+
+Seen = tuple[Presence, float]
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The workers that live and those whose record went stale, each with its record's age in seconds."""
+
+    live: tuple[Seen, ...] = ()
+    stale: tuple[Seen, ...] = ()
+    unread: int = 0
+
+
+def read(ctx: Context) -> Crew:
+    """The newest records, `MOST_READ` at most: one LIST, and a GET each."""
+    listing = ctx.list(keys.WORKERS)
+    recent = sorted(listing.entries, key=lambda entry: entry.last_modified, reverse=True)
+    live: list[Seen] = []
+    stale: list[Seen] = []
+    for entry in recent[:MOST_READ]:
+        presence = _presence(ctx, entry)
+        if presence is not None:
+            age_s = max(0.0, listing.date - entry.last_modified)
+            (live if age_s < presence.every_s * DEAD_AFTER else stale).append((presence, age_s))
+    return Crew(tuple(live), tuple(stale), max(0, len(recent) - MOST_READ))
+
+
+def of_crew(crew: Crew) -> Iterator[Finding]:
+    """The finding on the workers, a line for each."""
+    facts = {
+        "live": [_facts(*one) for one in crew.live],
+        "stale": [one.id for one, _ in crew.stale],
+        "unread": crew.unread,
+    }
+    lines = [_line(*one) for one in crew.live[:MOST_SHOWN]]
+    lines += [f"{one.id}: went without a word, last seen {ago(age_s)}" for one, age_s in crew.stale[:MOST_SHOWN]]
+    warned = [f"{one.id}: {warning}" for one, _ in crew.live for warning in one.warnings]
+    text = f"{len(crew.live)} live" if crew.live else "none is live"
+    if crew.stale:
+        text += f", {len(crew.stale)} stale"
+    if crew.unread:
+        text += f", {crew.unread} older records not read"
+    forgotten = any(age_s > FORGOTTEN_S for _, age_s in crew.stale)
+    next_ = "" if crew.live else "gpujob worker run"
+    if forgotten and crew.live:
+        next_ = "`gpujob gc` removes records that are older than a day"
+    status = "ok" if crew.live and not warned and not forgotten else "note"
+    yield Finding("workers", status, "; ".join([text, *warned[:MOST_SHOWN]]), next_, tuple(lines), facts)  # type: ignore[arg-type]
+
+
+def start_one(kinds: Sequence[str]) -> str:
+    """The command that starts a worker for these kinds."""
+    return f"gpujob worker run --kinds {','.join(kinds)}" if kinds else START_ONE
+
+
+def _presence(ctx: Context, entry: Entry) -> Presence | None:
+    if keys.parse_worker(entry.key) is None:
+        return None
+    found = ctx.get(entry.key)
+    try:
+        return None if found is None else decode(Presence, entry.key, found.body)
+    except (CorruptRecord, WrongProtocol):
+        return None
+
+
+def _line(worker: Presence, age_s: float) -> str:
+    memory = gpu_memory_bytes(worker)
+    gpu = _gpu(worker) or "no GPU"
+    parts = [
+        f"{worker.id}: {gpu}{f', {format_size(memory)}' if memory else ''}",
+        f"{worker.state}, told to {worker.control}" if worker.control else worker.state,
+        f"serves {', '.join(worker.kinds) or 'nothing'}",
+    ]
+    if worker.warm:
+        parts.append(f"warm for {', '.join(worker.warm)}")
+    return "; ".join([*parts, f"seen {ago(age_s)}"])
+
+
+def _facts(worker: Presence, age_s: float) -> dict[str, object]:
+    return {
+        "id": worker.id,
+        "gpu": _gpu(worker),
+        "gpu_memory_bytes": gpu_memory_bytes(worker),
+        "state": worker.state,
+        "kinds": list(worker.kinds),
+        "warm": list(worker.warm),
+        "job": worker.job,
+        "age_s": round(age_s, 1),
+    }
+
+
+def _gpu(worker: Presence) -> str:
+    name = worker.machine.get("gpu")
+    return name[:80] if isinstance(name, str) else ""

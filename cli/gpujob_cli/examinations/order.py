@@ -1,0 +1,123 @@
+"""The order of `doctor`: this machine, then the store, then the queue, each resting on what came before.
+
+Invariant: examining changes nothing but the probe's scratch, and one thing that is broken hides no other that could be
+looked at without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpujob.buckets.base import Bucket
+from gpujob.buckets.opening import endpoint_of, open_bucket, parse_url
+from gpujob.chance import system_random
+from gpujob.clock import SYSTEM
+from gpujob.errors import GpujobError
+from gpujob.protocol.context import Context
+from gpujob.records import QueueConfig
+from gpujob_cli.examinations import backlog, bill, crew, queue_settings, reaching, safety, this_machine
+from gpujob_cli.examinations.findings import Finding, bounded, broken, together
+from gpujob_cli.session import Session
+
+if TYPE_CHECKING:
+    from gpujob_cli.examinations.s3_asking import S3Asking
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the person asked for: to try the store's conditional writes, and how hard."""
+
+    probe: bool = True
+    effort: safety.Effort = field(default_factory=safety.Effort)
+
+
+def examine(session: Session, wish: Wish) -> Iterator[Finding]:
+    """Everything, in the order in which one thing rests on another."""
+    yield from this_machine.look(session)
+    try:
+        bucket = open_bucket(session.url)
+    except GpujobError as error:
+        yield broken("endpoint", error)
+        return
+    asking = _asking(session.url)
+    if asking is not None:
+        yield from _way(asking)
+        bucket = _quick(asking)
+    reached = bounded("reach", lambda: reaching.latency(bucket, write=wish.probe))
+    yield from reached
+    if not any(one.status == "broken" for one in reached):
+        yield from _store_and_queue(session, wish, bucket, asking)
+
+
+def _way(asking: S3Asking) -> Iterator[Finding]:
+    """Who asks, and where."""
+    from gpujob_cli.examinations import credentials
+
+    yield from bounded("credentials", lambda: credentials.look(asking.clients.session))
+    yield from bounded("endpoint", lambda: reaching.endpoint(asking))
+
+
+def _store_and_queue(session: Session, wish: Wish, bucket: Bucket, asking: S3Asking | None) -> Iterator[Finding]:
+    """What an answering store says. The queue's settings are read first, since much is judged by them."""
+    queue, config = queue_settings.read(bucket, session.url)
+    style = config.etag_style if config is not None else "quoted"
+    known = config or QueueConfig()
+    yield from bounded("clock", lambda: reaching.clock(bucket))
+    if asking is not None:
+        yield from _of_s3(asking, bucket, known, style)
+    if wish.probe:
+        patient = open_bucket(session.url, etag_style=style)
+        limit_s = wish.effort.limit_s
+        yield from bounded("safety", lambda: safety.tried(patient, config, wish.effort), limit_s=limit_s)
+    else:
+        yield from safety.not_tried(config)
+    yield queue
+    yield from _of_queue(Context(bucket, SYSTEM, system_random(), known), known)
+
+
+def _of_s3(asking: S3Asking, bucket: Bucket, config: QueueConfig, style: str) -> Iterator[Finding]:
+    from gpujob_cli.examinations import bucket_settings, identity, public_access, rights
+
+    yield from together(
+        [
+            ("identity", lambda: identity.look(asking)),
+            ("rights", lambda: rights.look(asking)),
+            ("public", lambda: public_access.look(asking)),
+        ]
+    )
+    text = f"sent only where the store requires them; our own sha256 on every file; {style} versions"
+    yield Finding("checksums", "ok", text, facts={"mode": "when_required", "etag_style": style})
+    yield from bounded("versions", lambda: bucket_settings.look(asking, bucket, config))
+
+
+def _of_queue(ctx: Context, config: QueueConfig) -> Iterator[Finding]:
+    seen: list[crew.Crew] = []
+
+    def workers() -> Iterator[Finding]:
+        seen.append(crew.read(ctx))
+        yield from crew.of_crew(seen[0])
+
+    yield from bounded("workers", workers)
+    yield from bounded("jobs", lambda: backlog.look(ctx))
+    live = len(seen[0].live) if seen else 0
+    yield bill.of_queue(config, live, endpoint_of(ctx.bucket))
+
+
+def _asking(url: str) -> S3Asking | None:
+    store = parse_url(url)
+    if store.scheme != "s3":
+        return None
+    from gpujob.buckets.s3_client import S3Clients
+    from gpujob.buckets.s3_place import S3Place
+    from gpujob_cli.examinations.s3_asking import QUICK, S3Asking
+
+    return S3Asking(S3Place(S3Clients(SYSTEM, timeouts=QUICK), store.place, store.prefix))
+
+
+def _quick(asking: S3Asking) -> Bucket:
+    """The bucket through the connections that the questions use, which have short time-outs."""
+    from gpujob.buckets.s3 import S3Bucket
+
+    return S3Bucket(asking.place)
