@@ -66,7 +66,7 @@ COMMANDS: Menu = {
         "new": Entry("keys:new", "Make a key pair that signs jobs or results."),
         "ls": Entry("keys:ls", "List your key pairs."),
     },
-    "doctor": Entry("doctor:doctor", "Examine credentials, store, workers, models and cost."),
+    "doctor": Entry("doctor:doctor", "Examine this machine, the store and the queue."),
     "gc": Entry("gc:gc", "Remove what retention allows and nothing refers to."),
     "fsck": Entry("fsck:fsck", "Find damaged objects in the bucket, and end their jobs."),
 }
