@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Self
 from gpujob import settings as settings_
 from gpujob.errors import Conflict, GpujobError, NotFound
 from gpujob.log_lines import Telling
-from gpujob.log_lines import Telling
 from gpujob_cli.output import Output
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ class Session:
         self.out = Output(json=json, quiet=quiet)
         self.profile = profile
         self.store_flag = store
-        self._telling = Telling(self.out.warn)
         self._telling = Telling(self.out.warn)
 
     def __enter__(self) -> Self:
