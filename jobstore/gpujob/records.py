@@ -33,7 +33,7 @@ from gpujob.bounds import (
 )
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.ids import is_id
-from gpujob.keys import Priority
+from gpujob.keys import PendingKey, Priority
 
 PROTOCOL = 1
 MAX_RECORD_BYTES = 2 * 1024 * 1024
@@ -328,6 +328,14 @@ def _require_id(key: str, record: Record, whose: str) -> None:
     for found in (getattr(record, "id", None), whose if within is None else within.id):
         if found != whose:
             raise CorruptRecord(f"{key}: the record in it is that of {str(found)[:60]!r}")
+
+
+def waiting_job(key: str, body: bytes, where: PendingKey) -> Manifest:
+    """The manifest under a pending key, which must say of the job what the key says. Errors as of `decode`."""
+    manifest = decode(Manifest, key, body, whose=where.id)
+    if (manifest.kind, manifest.priority) != (where.kind, where.priority):
+        raise CorruptRecord(f"{key}: the manifest in it is of kind {manifest.kind} and priority {manifest.priority}")
+    return manifest
 
 
 def held_key(key: str, body: bytes) -> Manifest:

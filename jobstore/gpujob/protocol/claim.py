@@ -21,7 +21,7 @@ from gpujob.protocol.finish import commit
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.results import ended
 from gpujob.protocol.writes import create, replace
-from gpujob.records import EndState, Hint, JobError, Lease, Manifest, Result, decode, is_hint
+from gpujob.records import EndState, Hint, JobError, Lease, Manifest, Result, decode, is_hint, waiting_job
 
 NEVER = math.inf
 
@@ -81,9 +81,7 @@ class Claimer:
             if found.date < min(hint.not_before, hint.expires_at):
                 return Skipped(min(hint.not_before, hint.expires_at), waits=True)
             return self.take(where.id, listed=key)
-        manifest = decode(Manifest, key, found.body)
-        if (manifest.id, manifest.kind, manifest.priority) != (where.id, where.kind, where.priority):
-            raise CorruptRecord(f"{key}: the manifest in it is that of {manifest.id} ({manifest.kind})")
+        manifest = waiting_job(key, found.body, where)
         if not self.serves(manifest) and found.date < found.last_modified + manifest.ttl_s:
             return Skipped(found.last_modified + manifest.ttl_s)
         return self._create_lease(key, manifest, found)

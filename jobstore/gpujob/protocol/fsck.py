@@ -28,6 +28,7 @@ from gpujob.records import (
     decode,
     held_key,
     is_hint,
+    waiting_job,
 )
 
 KNOWN = (
@@ -95,8 +96,11 @@ def _expected(key: str) -> tuple[type[Record] | None, str | None, bool]:
 def _read(model: type[Record], key: str, job_id: str | None, found: Found) -> None:
     if model is Manifest and key.startswith(keys.PENDING) and is_hint(found.body):
         model = Hint
+    where = keys.parse_pending(key)
     if key.startswith(keys.UNIQUE):
         held_key(key, found.body)
+    elif where is not None and model is Manifest:
+        waiting_job(key, found.body, where)
     else:
         decode(model, key, found.body, whose=keys.parse_worker(key) or job_id)
 

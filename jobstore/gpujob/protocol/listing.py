@@ -11,7 +11,7 @@ from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.ids import smallest_id
 from gpujob.protocol.context import Context
 from gpujob.protocol.status import Status, of_lease, of_result
-from gpujob.records import Lease, Manifest, Record, Result, decode, is_hint
+from gpujob.records import Lease, Record, Result, decode, is_hint, waiting_job
 
 R = TypeVar("R", bound=Record)
 Fetch = Callable[[Callable[[str], Status | None], Iterable[str]], Iterable[Status | None]]
@@ -69,7 +69,7 @@ def _pending_row(key: str, body: bytes, last_modified: float) -> Status | None:
     where = keys.parse_pending(key)
     if where is None or is_hint(body):
         return None
-    return Status(where.id, "queued", pending=decode(Manifest, key, body, whose=where.id), pending_since=last_modified)
+    return Status(where.id, "queued", pending=waiting_job(key, body, where), pending_since=last_modified)
 
 
 def _leased_row(key: str, body: bytes, last_modified: float) -> Status | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gpujob import keys
 from gpujob.protocol.context import Context
-from gpujob.records import Lease, Manifest, Result, decode, is_hint
+from gpujob.records import Lease, Manifest, Result, decode, is_hint, waiting_job
 from gpujob.states import State
 
 
@@ -85,9 +85,10 @@ def _pending(ctx: Context, job_id: str, hint: Manifest | None) -> Status | None:
     """The job as its manifest in pending/ shows it. A hint there has no authority: the lease decides."""
     key = pending_key(ctx, job_id) if hint is None else keys.pending(hint.priority, job_id, hint.kind)
     found = None if key is None else ctx.get(key)
-    if key is None or found is None or is_hint(found.body):
+    where = None if key is None else keys.parse_pending(key)
+    if key is None or where is None or found is None or is_hint(found.body):
         return None
-    manifest = decode(Manifest, key, found.body, whose=job_id)
+    manifest = waiting_job(key, found.body, where)
     return Status(job_id, "queued", pending=manifest, pending_since=found.last_modified)
 
 

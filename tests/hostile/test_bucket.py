@@ -1,0 +1,152 @@
+"""A bucket full of what somebody else wrote, and one good job in it: the job is done, and nothing else is touched."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from gpujob import JobStore, MemoryBucket, QueueConfig, keys
+from gpujob.buckets.counting import CountingBucket
+from gpujob.chance import Random
+from gpujob.protocol.skipping import LINES
+from gpujob.testing.store_setting import ManualRuntime, TimeMachine
+from gpujob_worker.executors.echo import EchoExecutor
+from gpujob_worker.worker import Limits, Worker
+
+from .objects import Maker, corrupt_jobs, everything
+
+TTL_S = 30.0
+
+
+class Setting:
+    """A store on a bucket in memory, with a clock that a test moves and a count of the requests."""
+
+    def __init__(self) -> None:
+        self.memory = MemoryBucket()
+        self.counting = CountingBucket(self.memory)
+        machine = TimeMachine(self.counting)
+        self.clock = ManualRuntime(machine)
+        config = QueueConfig(ttl_s=TTL_S, beat_s=10.0)
+        self.store = JobStore(machine, config=config, runtime=self.clock, rng=Random(3), patience_s=5.0)
+
+    def put(self, objects: list[tuple[str, bytes]]) -> None:
+        for key, body in objects:
+            self.memory.create(key, body)
+
+    def contents(self) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        after = ""
+        while True:
+            listing = self.memory.list("", after=after)
+            for entry in listing.entries:
+                object_ = self.memory.get(entry.key)
+                assert object_ is not None
+                found[entry.key] = object_.body
+            if not listing.truncated:
+                return found
+            after = listing.entries[-1].key
+
+    def submit(self, **more: Any) -> str:
+        return self.store.submit({"kind": "echo", "input": {"message": "hello"}, **more}).id
+
+    def worker(self, **limits: Any) -> Worker:
+        return Worker(
+            self.store,
+            [EchoExecutor()],
+            worker_id="w-good",
+            limits=Limits(**limits),
+            presence_every_s=None,
+            sweep_every_s=1.0,
+        )
+
+    @property
+    def requests(self) -> int:
+        return sum(self.counting.counts.values())
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def test_the_good_job_is_done_and_nothing_else_has_changed(setting: Setting, caplog: Any) -> None:
+    hostile = everything()
+    setting.put(hostile)
+    job_id = setting.submit(priority="low")
+    with caplog.at_level(logging.WARNING, "gpujob"):
+        setting.worker(max_jobs=1).run()
+    assert setting.store.wait(job_id).state == "succeeded"
+    left = setting.contents()
+    for key, body in hostile:
+        assert left.pop(key) == body, key
+    assert [key for key in left if not key.startswith(keys.ARTIFACTS)] == [keys.done(job_id)]
+    lines = Counter(record.getMessage() for record in caplog.records)
+    assert lines and max(lines.values()) == 1, lines.most_common(3)
+
+
+def test_an_hour_of_idling_beside_them_costs_what_idling_costs(setting: Setting, caplog: Any) -> None:
+    """No busy loop: each bad object is read once by the worker and once by its sweeper, and then only listed."""
+    hostile = everything()
+    setting.put(hostile)
+    with caplog.at_level(logging.WARNING, "gpujob"):
+        setting.worker(idle_exit_s=3600.0).run()
+    assert setting.contents() == dict(hostile)
+    read = setting.counting.counts["get"] + setting.counting.counts["head"]
+    assert read <= 2 * len(hostile)
+    empty = Setting()
+    empty.worker(idle_exit_s=3600.0).run()
+    listings = empty.counting.counts["list"]
+    assert setting.counting.counts["list"] <= 1.2 * listings + 20
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == len(set(messages)) <= LINES + 1
+
+
+def test_listing_and_waiting_go_on_beside_them(setting: Setting, caplog: Any) -> None:
+    setting.put(everything())
+    job_id = setting.submit()
+    with caplog.at_level(logging.WARNING, "gpujob"):
+        for _ in range(3):
+            assert [one.id for one in setting.store.jobs()] == [job_id]
+            assert setting.store.workers() == []
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == len(set(messages))
+
+
+def test_gc_removes_none_of_them(setting: Setting) -> None:
+    hostile = [(key, body) for key, body in everything() if not key.startswith((keys.WORKERS, keys.CACHE))]
+    setting.put(hostile)
+    setting.clock.sleep(86400.0 * 2)
+    setting.store.gc()
+    assert setting.contents() == dict(hostile)
+
+
+def test_fsck_names_each_and_repair_ends_the_jobs(setting: Setting) -> None:
+    jobs = list(corrupt_jobs(Maker()))
+    setting.put(everything())
+    named = {finding.key for finding in setting.store.fsck()}
+    assert {key for key, _ in jobs} <= named
+    setting.store.fsck(repair=True)
+    ended = {key for key, _ in jobs if not key.startswith(keys.DONE)}
+    left = setting.contents()
+    assert not ended & left.keys()
+    for key in ended:
+        where = keys.parse_pending(key)
+        job_id = where.id if where is not None else keys.parse_job(key, keys.LEASED)
+        assert job_id is not None
+        result = setting.store.result(job_id)
+        assert result is not None and result.state == "failed"
+    again = {finding.key for finding in setting.store.fsck() if finding.job_id}
+    assert not again & ended
+
+
+@pytest.mark.parametrize("number", range(len(list(corrupt_jobs(Maker())))))
+def test_each_alone_neither_crashes_a_worker_nor_holds_it_up(setting: Setting, number: int) -> None:
+    key, body = list(corrupt_jobs(Maker()))[number]
+    setting.put([(key, body)])
+    job_id = setting.submit(priority="low")
+    setting.worker(max_jobs=1).run()
+    assert setting.store.wait(job_id).state == "succeeded"
+    assert setting.contents()[key] == body
