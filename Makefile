@@ -21,7 +21,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench explore docs clean venv models
+.PHONY: help demo test check fix bench explore faults soak docs clean venv models
 
 help: ## this list
 	@echo "gpujob: a GPU job queue whose only server is a bucket."
@@ -53,6 +53,12 @@ bench: venv servers ## the benchmarks: a table, and JSON in benchmarks/out
 
 explore: venv ## a million schedules of the simulation
 	$(BIN)/python -m tests.simulation.explore --schedules 1000000
+
+faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: half an hour
+	$(BIN)/python -m tests.faults --jobs 10000
+
+soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: a quarter of an hour
+	$(BIN)/python -m tests.soak --workers 1000 --jobs 100000
 
 docs: venv ## the generated parts of the docs, and the notebook, anew
 	$(BIN)/python scripts/generate_docs.py

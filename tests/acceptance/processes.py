@@ -18,12 +18,19 @@ PATIENCE_S = 60.0
 class WorkerProcess:
     """`python -m gpujob_worker` on a store; every line it prints can be waited for."""
 
-    def __init__(self, url: str, home: Path, *flags: str, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        home: Path,
+        *flags: str,
+        env: dict[str, str] | None = None,
+        command: tuple[str, ...] = ("-m", "gpujob_worker"),
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.lines: list[str] = []
         self._queue: queue.Queue[str | None] = queue.Queue()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gpujob_worker", "--store", url, *flags],
+            [sys.executable, *command, "--store", url, *flags],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

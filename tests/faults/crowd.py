@@ -46,10 +46,14 @@ class Crowd:
             self._submitted.put(None)
         for thread in self._waiting:
             thread.join(PATIENCE_S)
+        self.complain()
+        assert set(self.told) == set(self._ids.values()), "a waiter is missing"
+        return [self._ids[number] for number in range(len(self._ids))]
+
+    def complain(self) -> None:
+        """Raises what one of them met."""
         if self.errors:
             raise self.errors[0]
-        self._check()
-        return [self._ids[number] for number in range(len(self._ids))]
 
     def _start(self, work: object) -> threading.Thread:
         def guarded() -> None:
@@ -86,9 +90,6 @@ class Crowd:
                 except Unavailable:
                     self.again["download"] += 1
             self.told[job_id] = result
-
-    def _check(self) -> None:
-        assert set(self.told) == set(self._ids.values()), "a waiter is missing"
 
     def hold_against(self, truth: JobStore) -> None:
         """Raises where a waiter was told something else than the store has."""

@@ -24,7 +24,7 @@ Fault = Literal[
     "429",  # TooManyRequests, not applied
     "answer truncated",  # an orderly end after half of the body
     "request altered",  # other bytes than the checksum in the request says
-    "answer altered",  # other bytes than the store has
+    "answer altered",  # other bytes than the store has; a listing has no checksum, only TLS guards it
 ]
 
 ON_ANY: tuple[Fault, ...] = (
@@ -51,16 +51,18 @@ class Draws:
         self.chances = chances
         self.random = Random(seed)
 
-    def next(self, method: str, body_bytes: int) -> Fault:
+    def next(self, method: str, body_bytes: int, *, listing: bool = False) -> Fault:
         """What the next request meets; empty for nothing."""
         if self.random.random() >= self.chances.rate:
             return ""
-        fitting = [kind for kind in self.chances.kinds if fits(kind, method, body_bytes)]
+        fitting = [kind for kind in self.chances.kinds if fits(kind, method, body_bytes, listing)]
         return self.random.choice(fitting) if fitting else ""
 
 
-def fits(kind: Fault, method: str, body_bytes: int) -> bool:
+def fits(kind: Fault, method: str, body_bytes: int, listing: bool) -> bool:
     """Whether a request of that method, with a body of that size, can meet the fault."""
+    if kind == "answer altered":
+        return method == "GET" and not listing
     if kind in ON_BODY_SENT:
         return body_bytes > 0
     if kind in ON_BODY_READ:

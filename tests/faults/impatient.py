@@ -28,7 +28,8 @@ COMMAND = ("-m", "tests.faults.impatient")
 
 def environment(clock_off_by_s: float = 0.0) -> dict[str, str]:
     """What `COMMAND` needs in its environment."""
-    return {"PYTHONPATH": str(ROOT), OFF_BY: str(clock_off_by_s)}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {"PYTHONPATH": path, OFF_BY: str(clock_off_by_s)}
 
 
 def main() -> None:

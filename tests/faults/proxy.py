@@ -83,7 +83,7 @@ class FaultProxy:
         try:
             while (request := await wire.read_request(reader, writer)) is not None:
                 self.requests += 1
-                fault = self._draws.next(request.method, len(request.body))
+                fault = self._draws.next(request.method, len(request.body), listing=request.listing)
                 await self._pass(request, fault, link, writer)
         except _Over as over:
             if over.reset:

@@ -140,6 +140,11 @@ def test_an_altered_answer_differs_in_one_byte(server: Canned) -> None:
     assert status == 200 and _differences(body, HELD) == 1
 
 
+def test_a_listing_is_not_altered() -> None:
+    draws = Draws(Chances(1.0, ("answer altered",)), seed=1)
+    assert draws.next("GET", 0, listing=True) == "" and draws.next("GET", 0) == "answer altered"
+
+
 def test_an_altered_request_differs_in_one_byte(server: Canned) -> None:
     with proxied(server, "request altered") as proxy:
         assert ask(proxy) == (200, HELD)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from localstack.servers import BUCKET, Server
@@ -63,10 +63,10 @@ def run(server: Server, chances: Chances, plan: chaos.Plan) -> Found:
     """One run. The environment of this process must lead to the server itself."""
     url = fresh_url()
     with FaultProxy(server.port, chances, plan.seed, late_s=impatient.LATE_S) as proxy:
-        with tempfile.TemporaryDirectory(prefix="gpujob-crowd-") as out:
+        with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
             people = Crowd(through(server, url, proxy.endpoint), Path(out))
             env = {**server.environment(url), "AWS_ENDPOINT_URL_S3": proxy.endpoint, **impatient.environment()}
-            report = chaos.run(url, replace(plan, command=impatient.COMMAND), env, crowd=people)
+            report = chaos.run(url, plan, env, crowd=people, meanwhile=lambda ended: people.complain())
             people.hold_against(through(server, url, server.endpoint))
         return Found(server.name, chances.rate, proxy.requests, proxy.faults, report, people.again, len(people.told))
 

@@ -26,6 +26,11 @@ class Message:
         return self.first.split(b" ", 1)[0].decode()
 
     @property
+    def listing(self) -> bool:
+        """Whether a request asks for a listing."""
+        return b"list-type=2" in self.first
+
+    @property
     def status(self) -> int:
         """Of an answer."""
         return int(self.first.split(b" ", 2)[1])

@@ -1,0 +1,60 @@
+"""The server is killed with -9 in the middle of a run, and comes back: workers, submitters and waiters carry on."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from localstack import servers
+from localstack.programs import HOW, find
+from localstack.servers import Server
+
+from tests.acceptance import chaos
+from tests.faults import impatient, trials
+from tests.faults.crowd import Crowd
+from tests.servers import NAMES
+from tests.sizing import pick, require_or_skip
+
+JOBS = pick(24, 120)
+DEATHS = pick(1, 3)
+
+
+@pytest.fixture(params=NAMES)
+def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server of this test's own, since others would miss it."""
+    require_or_skip(request.param, HOW[request.param], there=find(request.param) is not None)
+    with servers.running(request.param) as server:
+        yield server
+
+
+class Killing:
+    """Kills the server each time that another share of the jobs has ended, and starts it again."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.deaths = 0
+
+    def __call__(self, ended: int) -> None:
+        if self.deaths < DEATHS and ended >= JOBS * (self.deaths + 1) // (DEATHS + 2):
+            self.deaths += 1
+            self.server.stop(keep=True)
+            self.server.start()
+
+
+@pytest.mark.timeout(900)
+def test_a_server_that_dies_and_comes_back(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in own_server.environment().items():
+        monkeypatch.setenv(name, value)
+    url = trials.fresh_url()
+    plan = replace(trials.PLAN, jobs=JOBS, kill_every_s=(4.0, 8.0), seed=3)
+    killing = Killing(own_server)
+    with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
+        people = Crowd(trials.through(own_server, url, own_server.endpoint), Path(out))
+        env = {**own_server.environment(url), **impatient.environment()}
+        print(chaos.run(url, plan, env, crowd=people, meanwhile=killing))
+        people.hold_against(trials.through(own_server, url, own_server.endpoint))
+    assert killing.deaths == DEATHS
+    assert len(people.told) == JOBS
