@@ -10,7 +10,7 @@ import pytest
 
 from gpujob.buckets.base import Bucket
 from gpujob.testing.bucket_setting import BackDoor, ContractSetting
-from gpujob.testing.races import decided, race
+from gpujob.testing.races import decided, race, settled
 
 
 def sealed(text: str) -> bytes:
@@ -64,7 +64,7 @@ class RaceContract(ContractSetting):
         def act(number: int, racer: int) -> str | None:
             key = f"pending/5/{number:05d}.json"
             if racer % 4 == 0:
-                bucket.delete(key)
+                settled(lambda: bucket.delete(key))
                 return None
             return decided(lambda: bucket.create(key, b"%d of %d" % (racer, number)))
 
@@ -83,7 +83,7 @@ class RaceContract(ContractSetting):
 
         def act(number: int, racer: int) -> str | None:
             if racer % 2 == 0:
-                bucket.delete(keys[number])
+                settled(lambda: bucket.delete(keys[number]))
                 return None
             return decided(lambda: bucket.replace(keys[number], b"%d of %d" % (racer, number), old[number]))
 

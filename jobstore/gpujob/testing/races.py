@@ -52,6 +52,16 @@ def decided(write: Callable[[], str]) -> str | None:
     raise AssertionError(f"a conditional write was answered Busy {RESENDS} times in a row")
 
 
+def settled(call: Callable[[], None]) -> None:
+    """Makes a call that may be repeated, again and again while it is put off."""
+    for _ in range(RESENDS):
+        try:
+            return call()
+        except Busy:
+            continue
+    raise AssertionError(f"a request was answered Busy {RESENDS} times in a row")
+
+
 def _results(waits: list[Callable[[], T]]) -> list[T]:
     """All results; of several errors, one that is not the mere echo of another's."""
     results, errors = [], []
