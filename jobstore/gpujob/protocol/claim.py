@@ -30,14 +30,17 @@ NEVER = math.inf
 class Skipped:
     """Nothing to run here now; not before the store moment `until` for this very version of the object.
 
-    `waits` where the job is one that this worker could run from then on.
+    `waits` where the job is one that this worker could run from then on, `absent` where there is no such object: the
+    listing that showed it lags.
     """
 
     until: float = 0.0
     waits: bool = False
+    absent: bool = False
 
 
 GONE = Skipped()
+ABSENT = Skipped(absent=True)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Claimer:
             return Skipped(NEVER)
         found = self.ctx.get(key)
         if found is None:
-            return GONE
+            return ABSENT
         try:
             return self._claim_found(key, where, found)
         except (CorruptRecord, WrongProtocol) as error:

@@ -15,7 +15,7 @@ from itertools import takewhile
 from gpujob import keys
 from gpujob.buckets.base import Entry, Listing
 from gpujob.decisions import margin_s
-from gpujob.protocol.claim import GONE, Claimer, Skipped
+from gpujob.protocol.claim import ABSENT, GONE, Claimer, Skipped
 from gpujob.protocol.lease import HeldLease
 
 PAGE_LIFE_S = 10.0
@@ -205,7 +205,7 @@ class Poller:
             where = keys.parse_pending(entry.key)
             if where is not None:
                 self._note_wait(where.id, got)
-            if got == GONE:
+            if got in (GONE, ABSENT):
                 misses += 1
                 self._window = min(WIDEST, self._window * 2)
             if misses >= MISSES:
@@ -249,9 +249,10 @@ class Poller:
         return seconds * (0.75 + self._ctx.rng.random() / 4)
 
     def _remember(self, entry: Entry, skipped: Skipped) -> None:
-        if skipped.until <= 0:
+        until = self._ctx.store_now() + PAGE_LIFE_S if skipped.absent else skipped.until
+        if until <= 0:
             return
-        self._not_before[entry.key, entry.version] = skipped.until
+        self._not_before[entry.key, entry.version] = until
         while len(self._not_before) > MEMORY:
             self._not_before.popitem(last=False)
 
