@@ -64,6 +64,12 @@ class ArtifactKey(NamedTuple):
     name: str
 
 
+def folder_of(key: str) -> str:
+    """The part of the queue that a key is in: `pending/`, `done/`, ..., or the key itself where it stands beside them."""
+    head, slash, _ = key.partition("/")
+    return head + slash
+
+
 def pending(priority: Priority, job_id: str, kind: str) -> str:
     """The key under which a job waits."""
     if not _KIND.fullmatch(kind):

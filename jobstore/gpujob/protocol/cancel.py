@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpujob.errors import NotFound
+from gpujob.errors import Denied, NotFound
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.finish import commit
@@ -16,7 +16,7 @@ from gpujob.records import Manifest, Result
 def cancel(ctx: Context, job_id: str, give_up: Callable[[], bool]) -> tuple[Status, bool]:
     """Commits `cancelled` unless the job has ended; returns how it ended, and whether this call ended it.
 
-    Raises NotFound for an unknown id, Unavailable where the outcome could not be learned.
+    Raises NotFound for an unknown id, Denied for a role that may not, Unavailable where the outcome could not be learned.
     """
     found = ctx.insist(lambda: status(ctx, job_id), give_up)
     if found is None:
@@ -24,7 +24,13 @@ def cancel(ctx: Context, job_id: str, give_up: Callable[[], bool]) -> tuple[Stat
     if found.result is not None:
         return found, False
     manifest, result = _cancelled(ctx, found)
-    ours = commit(ctx, result, give_up)
+    try:
+        ours = commit(ctx, result, give_up)
+    except Denied as error:
+        raise Denied(
+            f"these credentials may not cancel jobs, so {job_id} goes on: {error.message}",
+            hint="Ask somebody whose role may: a submitter with the right to cancel, or an operator.",
+        ) from error
     cleaning.after_done(ctx, manifest)
     if ours:
         return of_result(result), True

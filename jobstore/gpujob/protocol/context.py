@@ -35,6 +35,7 @@ class Context:
     config: QueueConfig = field(default_factory=QueueConfig)
     identity: Identity = NOBODY
     skips: Skips = field(default_factory=Skips)
+    kept: set[str] = field(default_factory=set)  # the folders in which this party's role may not delete
     _date: float | None = None
     _date_at: float = 0.0
 

@@ -132,5 +132,5 @@ def _repair(ctx: Context, finding: Finding, give_up: Callable[[], bool]) -> Find
         error=error,
     )
     commit(ctx, result, give_up)
-    cleaning.drop(ctx, finding.key)
+    cleaning.remove(ctx, finding.key)
     return Finding(finding.key, finding.problem, job_id, repaired=True)

@@ -47,7 +47,7 @@ class Collector:
         self.garbage = Garbage()
 
     def collect(self) -> Garbage:
-        """Runs the whole pass, in the order in which one kind of garbage makes another."""
+        """Runs the whole pass, in the order in which one kind of garbage makes another. Raises Denied where it may not."""
         self._results()
         self._artifacts()
         self._inputs()
@@ -60,7 +60,7 @@ class Collector:
         self.garbage.add(kind, entries)
         if not self.dry_run:
             for entry in entries:
-                cleaning.drop(self.ctx, entry.key)
+                cleaning.remove(self.ctx, entry.key)
 
     def _aged(self, entries: Iterable[Entry], age_s: float) -> Iterator[Entry]:
         for entry in entries:
@@ -73,7 +73,7 @@ class Collector:
     def _results(self) -> None:
         for entry in self._aged(every_entry(self.ctx, keys.DONE), self.older_than_s):
             job_id = keys.parse_job(entry.key, keys.DONE)
-            if job_id is not None and (self.dry_run or retire(self.ctx, job_id)):
+            if job_id is not None and (self.dry_run or retire(self.ctx, job_id, delete=cleaning.remove)):
                 self.garbage.add("results", [entry])
 
     def _artifacts(self) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from gpujob import keys
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol import cleaning
+from gpujob.protocol.cleaning import Delete
 from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.status import pending_key, result_of
@@ -31,7 +32,7 @@ class Removed:
 
 
 def remove_job(ctx: Context, job_id: str) -> Removed:
-    """Removes a finished job with its texts and files, where the rule allows it now."""
+    """Removes a finished job with its texts and files, where the rule allows it now. Raises Denied."""
     done = ctx.head(keys.done(job_id))
     if done is None:
         active = pending_key(ctx, job_id) is not None or ctx.head(keys.leased(job_id)) is not None
@@ -40,38 +41,38 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
     if age_s < SETTLED_S:
         return Removed("too_young", age_s)
     result = _result(ctx, job_id)
-    if _clean(ctx, job_id, result):
+    if _clean(ctx, job_id, result, cleaning.remove):
         return Removed("cleaned", age_s)
     files = [entry.key for entry in every_entry(ctx, keys.job_artifacts(job_id))]
-    cleaning.drop(ctx, keys.done(job_id))
+    cleaning.remove(ctx, keys.done(job_id))
     if ctx.head(keys.done(job_id)) is not None:
         return Removed("cleaned", age_s)
     for key in files:
-        cleaning.drop(ctx, key)
-    _free_key(ctx, result)
+        cleaning.remove(ctx, key)
+    _free_key(ctx, result, cleaning.remove)
     return Removed("removed", age_s, 1 + len(files))
 
 
-def retire(ctx: Context, job_id: str) -> bool:
+def retire(ctx: Context, job_id: str, *, delete: Delete = cleaning.drop) -> bool:
     """Removes a result that retention no longer keeps, and frees its idempotency key; its files are left to gc.
 
     False where the job had left something to clean: then done/ stays for the next pass. The caller has seen done/ and
     knows its age.
     """
     result = _result(ctx, job_id)
-    if _clean(ctx, job_id, result):
+    if _clean(ctx, job_id, result, delete):
         return False
-    if cleaning.drop(ctx, keys.done(job_id)):
-        _free_key(ctx, result)
+    if delete(ctx, keys.done(job_id)):
+        _free_key(ctx, result, delete)
     return True
 
 
-def _free_key(ctx: Context, result: Result | None) -> None:
+def _free_key(ctx: Context, result: Result | None, delete: Delete) -> None:
     if result is not None and result.manifest is not None and result.manifest.idempotency_key:
-        cleaning.drop(ctx, keys.unique(result.manifest.idempotency_key))
+        delete(ctx, keys.unique(result.manifest.idempotency_key))
 
 
-def _clean(ctx: Context, job_id: str, result: Result | None) -> bool:
+def _clean(ctx: Context, job_id: str, result: Result | None, delete: Delete) -> bool:
     pending = _standing_pending(ctx, job_id, result)
     lease = ctx.head(keys.leased(job_id))
     if pending is None and lease is None:
@@ -79,9 +80,9 @@ def _clean(ctx: Context, job_id: str, result: Result | None) -> bool:
     if ctx.head(keys.done(job_id)) is None:
         return True  # removed by another pass, and submitted again by its idempotency key: this is no leftover
     if pending is not None:
-        cleaning.drop(ctx, pending)
+        delete(ctx, pending)
     if lease is not None:
-        cleaning.drop(ctx, keys.leased(job_id))
+        delete(ctx, keys.leased(job_id))
     return True
 
 

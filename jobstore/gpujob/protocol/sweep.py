@@ -34,7 +34,7 @@ class Sweeper:
         return (
             self._visit(keys.LEASED, self._visit_lease)
             + self._visit(keys.PENDING, self._visit_pending)
-            + self._visit(keys.DONE, self._visit_done)
+            + (0 if keys.DONE in self.ctx.kept else self._visit(keys.DONE, self._visit_done))
         )
 
     def _visit(self, prefix: str, visit: Callable[[Entry, float], bool]) -> int:
@@ -68,11 +68,11 @@ class Sweeper:
     def _visit_done(self, entry: Entry, now: float) -> bool:
         age_s = now - entry.last_modified
         job_id = keys.parse_job(entry.key, keys.DONE)
-        if job_id is None or age_s < max(SETTLED_S, self.ctx.config.retention_s):
+        if job_id is None or age_s < max(SETTLED_S, self.ctx.config.retention_s) or keys.DONE in self.ctx.kept:
             return False
         self._left -= 6
         retire(self.ctx, job_id)
-        return True
+        return keys.DONE not in self.ctx.kept  # retention is an operator's where workers may not remove results
 
     def _note(self, entry: Entry, got: object) -> bool:
         self._left -= 1
