@@ -6,19 +6,16 @@ instant. That it bites is shown by the last tests: S3's own conditions lose on i
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3.session
 import pytest
 
 from gpujob.buckets.base import Bucket
-from gpujob.buckets.gcs import ADVICE, GoogleBucket, open_gcs
-from gpujob.buckets.gcs_login import HmacKey, Login
+from gpujob.buckets.gcs import GoogleBucket, open_gcs
+from gpujob.buckets.gcs_login import HmacKey
 from gpujob.buckets.s3 import S3Bucket, open_s3
-from gpujob.buckets.s3_place import S3Place
 from gpujob.chance import Random
 from gpujob.errors import Denied, NoSuchBucket, PreconditionFailed
 from gpujob.probe import Verdict, probe
@@ -29,70 +26,10 @@ from gpujob.testing.bucket_verbs import VerbContract
 from gpujob.testing.races import decided, race
 from tests.google.imitation import ACCESS_ID, BUCKET, SECRET, Imitation, imitation
 from tests.google.instant import InstantTurns
+from tests.google.places import KEY, ObjectsBackDoor, by_key, by_token, folder, google, login, turns, under
 from tests.sizing import pick
 
-KEY = HmacKey(ACCESS_ID, SECRET, "the test")
-_folders = itertools.count()
-
-
-class ObjectsBackDoor:
-    """Looks at what the imitation holds, without a request."""
-
-    def __init__(self, served: Imitation, prefix: str) -> None:
-        self._objects = served.service.make_bucket(BUCKET).objects
-        self._prefix = prefix
-
-    def raw_get(self, key: str) -> bytes | None:
-        stored = self._objects.get(self._prefix + key)
-        return stored.body if stored else None
-
-    def raw_put(self, key: str, body: bytes) -> None:
-        self._objects.slip_in(self._prefix + key, body)
-
-    def raw_keys(self) -> list[str]:
-        return [name.removeprefix(self._prefix) for name in self._objects.names() if name.startswith(self._prefix)]
-
-
-@pytest.fixture(scope="module")
-def turns() -> InstantTurns:
-    return InstantTurns()
-
-
-@pytest.fixture(scope="module")
-def google(turns: InstantTurns) -> Iterator[Imitation]:
-    with imitation(turnstile=turns.turnstile) as served:
-        yield served
-
-
-@pytest.fixture
-def folder() -> str:
-    """A place of its own for each test."""
-    return f"contract/{os.getpid()}-{next(_folders)}"
-
-
-@pytest.fixture(scope="module")
-def login(google: Imitation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Login]:
-    """A machine that is logged in as a service account."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in google.by_login(tmp_path_factory.mktemp("login")).items():
-            patch.setenv(name, value)
-        yield Login(InstantTurns())
-
-
-@pytest.fixture(scope="module")
-def by_key(google: Imitation, turns: InstantTurns) -> GoogleBucket:
-    return open_gcs(BUCKET, runtime=turns, access=KEY, endpoint_url=google.endpoint, part_bytes=5 << 20)
-
-
-@pytest.fixture(scope="module")
-def by_token(google: Imitation, turns: InstantTurns, login: Login) -> GoogleBucket:
-    return open_gcs(BUCKET, runtime=turns, access=login, endpoint_url=google.endpoint, part_bytes=5 << 20)
-
-
-def under(bucket: GoogleBucket, folder: str) -> GoogleBucket:
-    """The same bucket and connections, under a prefix."""
-    place = S3Place(bucket._place.clients, BUCKET, folder, scheme="gs", advice=ADVICE)
-    return GoogleBucket(place, bucket._pace, part_bytes=5 << 20)
+__all__ = ["by_key", "by_token", "folder", "google", "login", "turns"]
 
 
 class OnImitation(BucketContract):

@@ -1,0 +1,31 @@
+"""The job store on our own imitation of Google Cloud Storage, behind retries as `open_store` puts them.
+
+One change of a name a second, and the answer 429 before any look at the condition: the harshest order. The waits are
+instant.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from gpujob.buckets.base import Bucket
+from gpujob.buckets.gcs import GoogleBucket
+from gpujob.buckets.retrying import RetryingBucket
+from gpujob.chance import Random
+from gpujob.testing.store_contract import StoreContract
+from tests.google.instant import InstantTurns
+from tests.google.places import by_key, folder, google, turns, under
+from tests.sizing import pick
+
+__all__ = ["by_key", "folder", "google", "turns"]
+
+
+class TestJobsOnGoogle(StoreContract):
+    backlog = pick(1010, 1500)
+    many_pending = pick(100, 500)
+    claimers = 6
+    claimed_jobs = pick(12, 40)
+
+    @pytest.fixture
+    def bucket(self, by_key: GoogleBucket, turns: InstantTurns, folder: str) -> Bucket:
+        return RetryingBucket(under(by_key, folder), turns, Random(1))
