@@ -38,6 +38,10 @@ class Prices:
     free_writes: float = 0.0
     stored: float = 0.0  # dollars for a gigabyte and month
 
+    def each(self, requests: Requests) -> float:
+        """Dollars for these requests, with nothing free."""
+        return (requests.writes * self.writes + requests.reads * self.reads) / 1000
+
     def of_requests(self, requests: Requests) -> float:
         """Dollars for these requests in one month."""
         billed = max(0.0, requests.writes - self.free_writes)

@@ -97,12 +97,12 @@ class Machine:
         assert "Traceback" not in done.stderr + done.stdout, done.stderr
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def here(self, *args: str | Path, input: str = "") -> Ran:
+    def here(self, *args: str | Path, input: str = "", env: Mapping[str, str] | None = None) -> Ran:
         """As `run`, inside this process: for the many small refusals, of which none is worth a process of its own."""
         out, err = io.StringIO(), io.StringIO()
         stdin = io.TextIOWrapper(io.BytesIO(input.encode()), encoding="utf-8")
         with (
-            patch.dict(os.environ, self.env, clear=True),
+            patch.dict(os.environ, {**self.env, **(env or {})}, clear=True),
             patch.object(sys, "stdin", stdin),
             contextlib.chdir(self.home),
             contextlib.redirect_stdout(out),

@@ -14,7 +14,7 @@ from gpujob_cli.examinations.safety import DEEP, Effort
 from gpujob_cli.session import Session
 
 SHOWN = {"ok": "ok", "note": "note", "broken": "BROKEN"}
-DETAILED = ("workers",)
+DETAILED = ("workers", "cost")
 
 
 def doctor(

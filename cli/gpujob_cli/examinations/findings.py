@@ -76,38 +76,39 @@ def broken(check: str, error: GpujobError) -> Finding:
     return Finding(check, "broken", told.message, told.hint)
 
 
-def bounded(check: str, look: Look, *, limit_s: float = LIMIT_S, runtime: Runtime = SYSTEM) -> list[Finding]:
-    """What a look finds within its limit; an end of the limit is a finding of `check`."""
-    return list(together([(check, look)], limit_s=limit_s, runtime=runtime))
+def bounded(check: str, look: Look, *, limit_s: float = LIMIT_S, late: Status = "note") -> list[Finding]:
+    """What a look finds within its limit; an end of the limit is a finding of `check`, as grave as `late`."""
+    return list(together([(check, look)], limit_s=limit_s, late=late))
 
 
 def together(
-    looks: Sequence[tuple[str, Look]], *, limit_s: float = LIMIT_S, runtime: Runtime = SYSTEM
+    looks: Sequence[tuple[str, Look]], *, limit_s: float = LIMIT_S, late: Status = "note", runtime: Runtime = SYSTEM
 ) -> Iterator[Finding]:
     """What several looks find at the same time, in their order; all of them have `limit_s` together."""
     until_s = runtime.elapsed() + limit_s
     started = [_Looking(check, look, runtime) for check, look in looks]
     for one in started:
-        yield from one.found(until_s, limit_s)
+        found, ended = one.found(until_s)
+        yield from found
+        if not ended:
+            yield Finding(one.check, late, f"not known: no answer within {limit_s:g} s", "run `gpujob doctor` again")
 
 
 class _Looking:
     """One look in a thread of its own. One that never ends ends with the process."""
 
     def __init__(self, check: str, look: Look, runtime: Runtime) -> None:
-        self._check = check
+        self.check = check
         self._look = look
         self._runtime = runtime
         self._found: list[Finding] = []
         self._task = runtime.spawn(f"doctor-{check}", self._run)
 
-    def found(self, until_s: float, limit_s: float) -> list[Finding]:
+    def found(self, until_s: float) -> tuple[list[Finding], bool]:
+        """What has been found by then at the latest, and whether that is all."""
         self._task.join(max(0.0, until_s - self._runtime.elapsed()))
-        found = list(self._found)
-        if self._task.is_alive():
-            text = f"not known: no answer within {limit_s:g} s"
-            found.append(Finding(self._check, "note", text, "run `gpujob doctor` again"))
-        return found
+        ended = not self._task.is_alive()
+        return list(self._found), ended
 
     def _run(self) -> None:
         from gpujob_cli.errors import explain
@@ -116,7 +117,7 @@ class _Looking:
             for finding in self._look():
                 self._found.append(finding)
         except GpujobError as error:
-            self._found.append(broken(self._check, error))
+            self._found.append(broken(self.check, error))
         except Exception as error:  # noqa: BLE001  # a bug in one look must not hide what the others find
             told = explain(error)
-            self._found.append(Finding(self._check, "broken", told.message, told.hint))
+            self._found.append(Finding(self.check, "broken", told.message, told.hint))

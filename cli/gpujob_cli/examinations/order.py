@@ -37,18 +37,18 @@ def examine(session: Session, wish: Wish) -> Iterator[Finding]:
     """Everything, in the order in which one thing rests on another."""
     yield from this_machine.look(session)
     try:
-        bucket = open_bucket(session.url)
+        bucket, asking = _opened(session.url)
     except GpujobError as error:
         yield broken("endpoint", error)
         return
-    asking = _asking(session.url)
     if asking is not None:
         yield from _way(asking)
-        bucket = _quick(asking)
-    reached = bounded("reach", lambda: reaching.latency(bucket, write=wish.probe))
+    reached = bounded("reach", lambda: reaching.latency(bucket, write=wish.probe), late="broken")
     yield from reached
     if not any(one.status == "broken" for one in reached):
         yield from _store_and_queue(session, wish, bucket, asking)
+    elif asking is not None and asking.heading.kind != "silent":  # it answers, though not as it should
+        yield from _whom_it_takes_us_for(asking)
 
 
 def _way(asking: S3Asking) -> Iterator[Finding]:
@@ -75,6 +75,12 @@ def _store_and_queue(session: Session, wish: Wish, bucket: Bucket, asking: S3Ask
         yield from safety.not_tried(config)
     yield queue
     yield from _of_queue(Context(bucket, SYSTEM, system_random(), known), known)
+
+
+def _whom_it_takes_us_for(asking: S3Asking) -> Iterator[Finding]:
+    from gpujob_cli.examinations import identity
+
+    yield from bounded("identity", lambda: identity.look(asking))
 
 
 def _of_s3(asking: S3Asking, bucket: Bucket, config: QueueConfig, style: str) -> Iterator[Finding]:
@@ -105,19 +111,13 @@ def _of_queue(ctx: Context, config: QueueConfig) -> Iterator[Finding]:
     yield bill.of_queue(config, live, endpoint_of(ctx.bucket))
 
 
-def _asking(url: str) -> S3Asking | None:
+def _opened(url: str) -> tuple[Bucket, S3Asking | None]:
+    """The bucket with short time-outs, and what asks it for more than the verbs do."""
     store = parse_url(url)
     if store.scheme != "s3":
-        return None
-    from gpujob.buckets.s3_client import S3Clients
-    from gpujob.buckets.s3_place import S3Place
+        return open_bucket(url), None
+    from gpujob.buckets.s3 import open_s3
     from gpujob_cli.examinations.s3_asking import QUICK, S3Asking
 
-    return S3Asking(S3Place(S3Clients(SYSTEM, timeouts=QUICK), store.place, store.prefix))
-
-
-def _quick(asking: S3Asking) -> Bucket:
-    """The bucket through the connections that the questions use, which have short time-outs."""
-    from gpujob.buckets.s3 import S3Bucket
-
-    return S3Bucket(asking.place)
+    bucket = open_s3(store.place, store.prefix, timeouts=QUICK)
+    return bucket, S3Asking(bucket.place)

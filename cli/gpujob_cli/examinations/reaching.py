@@ -131,7 +131,8 @@ def clock(bucket: Bucket) -> Iterator[Finding]:
     if off_s <= FAR_OFF_S:
         yield Finding("clock", "ok", "this machine and the store agree", facts=facts)
         return
-    text = f"this machine is {format_duration(off_s)} {'behind' if date > after else 'ahead of'} the store"
+    amount = format_duration(round(off_s) if off_s < 120 else 60 * round(off_s / 60))
+    text = f"this machine is {amount} {'behind' if date > after else 'ahead of'} the store"
     text += "; ids sort by it, nothing else rests on it"
     if off_s > SIGNATURES_S:
         text += ", and where the store minds, requests are signed for its own time"

@@ -51,6 +51,11 @@ class S3Bucket:
         """Scheme, host and port of the server."""
         return self._place.endpoint
 
+    @property
+    def place(self) -> S3Place:
+        """Where its requests go, for those who ask more of a store than the verbs do."""
+        return self._place
+
     def fresh_connection(self) -> S3Bucket:
         """The same bucket through connections of its own: for beats, which no other traffic may hold up."""
         return S3Bucket(self._place.fresh(), etag_style=self.etag_style, part_bytes=self._part_bytes)

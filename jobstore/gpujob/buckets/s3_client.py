@@ -25,7 +25,7 @@ Purpose = Literal["requests", "transfer", "multipart"]
 CONNECT_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 15.0
 TRANSFER_READ_TIMEOUT_S = 60.0
-POOL = 32  # as many as the probe has racers, and some
+POOL = 72  # as many as the deepest probe has racers, and some; a connection is made when it is needed
 PART_ATTEMPTS = 4  # of one part of a multipart upload: each part is a plain put under a name of its own
 
 TIGRIS = ("tigris.dev", "storage.dev", "tigrisfiles.io")
