@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from pydantic import ValidationError
 
-from gpujob import JobStore, manifests
+from gpujob import JobStore, keys, manifests
 from gpujob.buckets.base import Bucket
 from gpujob.records import (
     Artifact,
@@ -28,12 +29,14 @@ from gpujob.signing.identity import Identity
 from gpujob.signing.private import PrivateKey, new_key
 from gpujob.specs import parse_object
 from gpujob_worker.executors.echo import EchoExecutor
+from gpujob_worker.trusting import Doorkeeper
 from gpujob_worker.worker import Limits, Worker
 
 NOW = 1_800_000_000.0
 JOB = "01k8xq3v00000000000000000a"
 OTHER = "01k8xq3v00000000000000000b"
 SHA = "ab" * 32
+ECHO = {"kind": "echo", "input": {"message": "hello"}}
 SPEC = {"kind": "echo", "input": {"message": {"grüße": [1, 2.5, True, None, "x"]}}, "idempotency_key": "tour-1"}
 
 
@@ -109,7 +112,41 @@ def work(store: JobStore, **more: Any) -> Worker:
     return worker
 
 
-def altered(record: Record) -> Iterator[tuple[str, Record]]:
+def write(bucket: Bucket, key: str, body: bytes) -> None:
+    """As a neighbour writes: whatever stands there."""
+    found = bucket.head(key)
+    if found is None:
+        bucket.create(key, body)
+    else:
+        bucket.replace(key, body, found.version)
+
+
+def pending(of: Manifest) -> str:
+    """The key under which the job waits."""
+    return keys.pending(of.priority, of.id, of.kind)
+
+
+def altered(of: Manifest) -> Manifest:
+    """The job with another message."""
+    return of.model_copy(update={"spec": {**of.spec, "input": {"message": "evil"}}})
+
+
+def any_kind(kind: str) -> bool:
+    """Serves every kind."""
+    return True
+
+
+def doorkeeper(store: JobStore) -> Callable[[Manifest], bool]:
+    """What a worker asks before it claims."""
+    return Doorkeeper(store.identity, store.runtime.now).admits
+
+
+def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What a worker's log says of the jobs that it refused."""
+    return [record.getMessage() for record in caplog.records if record.getMessage().startswith("refused ")]
+
+
+def each_alteration(record: Record) -> Iterator[tuple[str, Record]]:
     """The record with each of its values changed, removed or added to in turn, as far as that can still be read."""
     whole = json.loads(record.body())
     for path in _paths(whole):

@@ -7,7 +7,7 @@ import pytest
 from gpujob.errors import Untrusted
 from gpujob.records import Manifest, Result, content_sha256
 from gpujob.signing.identity import LATE_S, NOBODY, Identity
-from tests.unit.signing.parties import JOB, NOW, OTHER, Parties, altered, broken, manifest, result
+from tests.unit.signing.parties import JOB, NOW, OTHER, Parties, broken, each_alteration, manifest, result
 
 EACH_OF_A_JOB = 35
 EACH_OF_A_RESULT = 60
@@ -72,7 +72,7 @@ def test_a_workers_own_key_makes_no_job(parties: Parties) -> None:
 
 def test_every_single_value_of_a_job_is_covered(parties: Parties, job: Manifest) -> None:
     tried = set()
-    for path, changed in altered(job):
+    for path, changed in each_alteration(job):
         assert isinstance(changed, Manifest)
         assert problem(parties.worker, changed), f"{path} was altered, and nobody noticed"
         tried.add(path)
@@ -81,7 +81,7 @@ def test_every_single_value_of_a_job_is_covered(parties: Parties, job: Manifest)
 
 def test_every_single_value_of_a_result_is_covered(parties: Parties, end: Result) -> None:
     tried = set()
-    for path, changed in altered(end):
+    for path, changed in each_alteration(end):
         assert isinstance(changed, Result)
         with pytest.raises(Untrusted):
             parties.submitter.check_result(JOB, changed)
