@@ -26,6 +26,8 @@ def _finite(value: dict[str, Any]) -> dict[str, Any]:
         one = left.pop()
         if isinstance(one, float) and not math.isfinite(one):
             raise ValueError("a number in it is not finite")
+        if isinstance(one, int) and not -(2**63) <= one < 2**64:
+            raise ValueError("a whole number in it has more than 64 bits")
         if isinstance(one, dict):
             left += one.values()
         elif isinstance(one, list | tuple):

@@ -17,6 +17,7 @@ from gpujob_cli.session import Session
 from gpujob_cli.text import ago, iso
 
 SHOWN_FILES = 30
+NEWLINE = "\n"
 Lines = list[tuple[str, str]]
 
 
@@ -81,7 +82,8 @@ def _page(status: Status, reason: why.Reason, now: float, signed: Lines) -> str:
     head = f"{status.id}  {kind_of(status)}  {status.state}"
     lines = _about(status, reason, now) + _timeline(status, now) + signed + _end(status.result)
     width = max(len(name) for name, _ in lines)
-    return "\n".join([head, *(f"  {name.ljust(width)}  {text}" for name, text in lines)])
+    more = "\n" + " " * (width + 4)  # a text of several lines must not look like several facts
+    return "\n".join([head, *(f"  {name.ljust(width)}  {text.replace(NEWLINE, more)}" for name, text in lines)])
 
 
 def _about(status: Status, reason: why.Reason, now: float) -> Lines:
