@@ -59,7 +59,7 @@ def _actions(role: Role, bucket: str, prefix: str) -> list[str]:
 
 def make_minio_users(server: Server, bucket: str = BUCKET, prefix: str = "") -> None:
     """Creates the users and their policies on a running MinIO."""
-    users = MinioUsers(server.endpoint, Keys(server.access_key, server.secret_key), region=server.region)
+    users = MinioUsers(server.endpoint, Keys(server.access_key, server.secret_key), server.region)
     for user in users_of(bucket):
         users.make(user.role, bucket, prefix, name=user.access_key, secret_key=user.secret_key)
 

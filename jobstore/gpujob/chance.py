@@ -21,3 +21,8 @@ def nonce(rng: Random) -> str:
 def token() -> str:
     """Eight hexadecimal digits for names of scratch files."""
     return secrets.token_hex(4)
+
+
+def secret_key() -> str:
+    """40 characters that nobody can guess: the secret of a new user of a store."""
+    return secrets.token_urlsafe(30)

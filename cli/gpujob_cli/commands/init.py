@@ -21,6 +21,8 @@ from gpujob.protocol.context import Context
 from gpujob.protocol.removal import SETTLED_S
 from gpujob.records import QueueConfig
 from gpujob.specs.quantities import format_duration
+from gpujob_cli import making_users
+from gpujob_cli.consent import UsageError
 from gpujob_cli.flags import duration
 from gpujob_cli.profiles import require_name, write_profile
 from gpujob_cli.session import Session
@@ -44,6 +46,10 @@ def init(
     policies: Annotated[
         bool, typer.Option("--policies", help="Print the least that each role must be allowed.")
     ] = False,
+    create_users: Annotated[
+        bool, typer.Option("--create-users", help="Make a user for each role, on a MinIO server; print their keys.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before users are made.")] = False,
 ) -> None:
     """Check a bucket and make it a queue; on a queue, change its settings. With --profile, remember it by that name.
 
@@ -56,12 +62,20 @@ def init(
         require_name(profile)
     if url is not None:
         session.use(url)
+    if policies and create_users and not session.out.json:
+        raise UsageError("--policies and --create-users both answer on stdout: ask for one, or for --json.")
     given = _given(ttl, beat, retention, max_attempts) | ({} if signed is None else {"signed": signed})
+    users = making_users.plan(session, yes=yes) if create_users else None
+    if create_users and users is None:
+        return
     bucket, verdict, created = _prepare(session)
     config, was_there = _write(bucket, verdict, given)
     if profile is not None:
         session.out.say(f"profile {profile} is in {write_profile(profile, session.url)}")
-    _tell(session, config, verdict, created, was_there, policies, profile)
+    more: dict[str, Any] = {"policies": _policies(session)} if policies else {}
+    if users is not None:
+        more["users"] = making_users.carry_out(users)
+    _tell(session, config, verdict, created, was_there, profile, more)
 
 
 def _given(ttl: str | None, beat: str | None, retention: str | None, max_attempts: int | None) -> dict[str, Any]:
@@ -118,15 +132,15 @@ def _tell(
     verdict: Verdict,
     created: bool,
     was_there: bool,
-    policies: bool,
     profile: str | None,
+    more: dict[str, Any],
 ) -> None:
+    """Says how it went. `more` are the policies and the users (with their keys) that were asked for."""
     out = session.out
-    roles = _policies(session) if policies else None
     if out.json:
         answer = {"store": session.url, "bucket_created": created, "queue_created": not was_there}
         answer |= {"config": config.model_dump(exclude={"nonce", "verdict"}), "verdict": verdict.as_dict()}
-        out.answer_json(answer if roles is None else answer | {"policies": roles})
+        out.answer_json(answer | more | ({"users": making_users.as_json(more["users"])} if "users" in more else {}))
         return
     seconds = sum(row.ms for row in verdict.checks) / 1000
     out.say(
@@ -138,9 +152,11 @@ def _tell(
     if config.signed:
         out.say("its jobs have to be signed: give submitters a key, and the workers GPUJOB_TRUST_SUBMITTERS")
     _say_of_versions(session)
-    if roles is not None:
-        out.answer_json(roles, pretty=True)
-    else:
+    if "policies" in more:
+        out.answer_json(more["policies"], pretty=True)
+    if "users" in more:
+        out.raw(making_users.as_lines(more["users"]))
+    if not more:
         out.answer(session.url)
     use = f"--profile {profile}, or GPUJOB_PROFILE={profile}," if profile else f"GPUJOB_STORE={session.url}"
     out.say(f"{use} leads every command to it.", style="dim")

@@ -55,7 +55,7 @@ class MinioUsers:
     Unavailable for one that does not answer.
     """
 
-    def __init__(self, endpoint: str, root: Keys, *, region: str = "us-east-1") -> None:
+    def __init__(self, endpoint: str, root: Keys, region: str = "us-east-1") -> None:
         self._endpoint = endpoint
         self._admin = _admin(endpoint, root, region)
 
