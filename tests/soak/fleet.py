@@ -135,7 +135,7 @@ class Fleet:
         self._buried: list[Party] = []
         self._numbers = iter(range(1, 1 << 30))
 
-    def run(self, settle_s: float = 3600.0) -> None:
+    def run(self, settle_s: float = 1300.0) -> None:
         for _ in range(self.plan.workers):
             self._hire()
         self._spawn(Party("submitter"), "main", self._submit)

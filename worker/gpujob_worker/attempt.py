@@ -6,6 +6,7 @@ writes nothing more.
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import tempfile
@@ -95,7 +96,7 @@ class Attempt:
         """Sees the files into the bucket and writes what the work came to; returns how the attempt ended."""
         try:
             return self._concluded()
-        except LeaseLost as error:
+        except (LeaseLost, LocalDisk) as error:  # a folder store whose disk is full takes no result: the lease runs out
             log.warning("dropped %s: %s", self.held.id, error)
             return "dropped"
         finally:
@@ -258,6 +259,9 @@ def job_error(error: Exception, attempt: int) -> JobError:
         )
     if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk)):
         return JobError(type="storage", message=error.message[:4000], hint=error.hint, attempt=attempt)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"the worker's disk is full: {error}"[:4000]
+        return JobError(type="storage", message=message, hint="Make room on the worker.", attempt=attempt)
     if isinstance(error, MemoryError):
         return JobError(type="out_of_memory", message="the worker ran out of memory", attempt=attempt)
     text = f"{type(error).__name__}: {error}"[:4000]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.clock import Task
-from gpujob.errors import BucketError, GpujobError, JobReleased
+from gpujob.errors import BucketError, GpujobError, JobReleased, LocalDisk
 from gpujob.protocol.chosen import Chosen
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.poll import Poller
@@ -196,7 +196,7 @@ class Worker:
                 held = self._finder.next()
                 if held is None:
                     self._sweep_if_due()
-            except BucketError as error:
+            except (BucketError, LocalDisk) as error:  # the disk of a folder store may be full
                 log.warning("the store does not answer as it should: %s; trying again in %.0f s", error, trouble_s)
                 self._wake.wait(trouble_s * (0.5 + self.store.rng.random() / 2))
                 trouble_s = min(LONGEST_TROUBLE_S, trouble_s * 2)
