@@ -11,6 +11,8 @@ import pytest
 
 from gpujob import MemoryBucket, keys
 from gpujob.errors import Configuration, InvalidSpec, PreconditionFailed, UnsafeName
+from gpujob.signing.identity import NOBODY, Identity
+from gpujob.signing.private import new_key
 from gpujob_cli.notebooks import filling
 from gpujob_cli.notebooks.building import as_notebook, filled, worker_notebook
 from gpujob_cli.wheels import Wheel
@@ -92,6 +94,14 @@ def test_it_names_the_place_and_never_a_person(monkeypatch: pytest.MonkeyPatch) 
     assert found["WHEEL"] == f"dist/{WHEEL.sha256}/{WHEEL.file_name}"
     reason = filling.only_here("s3://jobs/gpu")
     assert reason is not None and "127.0.0.1" in reason
+
+
+def test_it_names_whose_jobs_it_runs_by_public_keys_alone() -> None:
+    alice, bob = new_key(), new_key()
+    text = filling.notebook_for("file:///jobs", WHEEL, filling.trusted(Identity(alice, submitters=(bob.public,))))
+    assert form(text)["TRUST_SUBMITTERS"] == f"{alice.public.text},{bob.public.text}"
+    assert "PRIVATE" not in text
+    assert form(filling.notebook_for("file:///jobs", WHEEL, filling.trusted(NOBODY)))["TRUST_SUBMITTERS"] == ""
 
 
 def test_amazons_own_endpoint_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
