@@ -71,7 +71,9 @@ class Identity:
         problem = _manifest_problem(manifest, known) if known else ""
         if problem:
             raise Untrusted(
-                f"job {manifest.id} cannot be trusted: {problem}", hint=WHY.format("GPUJOB_TRUST_SUBMITTERS")
+                f"job {manifest.id} cannot be signed anew, for it cannot be trusted: {problem}",
+                hint="Look at it with `gpujob show`, and submit its spec again. "
+                + WHY.format("GPUJOB_TRUST_SUBMITTERS"),
             )
 
     def check_result(self, job_id: str, result: Result) -> None:
