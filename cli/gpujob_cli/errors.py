@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TextIO
 
 from gpujob import errors
 from gpujob.clock import SYSTEM
+from gpujob.redaction import without_passwords
 from gpujob.settings import debugging, state_dir
 from gpujob_cli.text import clean
 
@@ -100,9 +101,8 @@ def explain(error: BaseException) -> Report:
     if isinstance(error, errors.GpujobError):
         return Report(type(error).__name__, BUG, error.message, error.hint or "")
     where = save_traceback(error)
-    return Report(
-        "Bug", BUG, f"gpujob failed: {type(error).__name__}: {error}", f"This is a bug. The traceback is in {where}."
-    )
+    said = f"gpujob failed: {type(error).__name__}: {without_passwords(str(error))}"
+    return Report("Bug", BUG, said, f"This is a bug. The traceback is in {where}.")
 
 
 def worst(codes: list[int]) -> int:
@@ -113,7 +113,7 @@ def worst(codes: list[int]) -> int:
 def report(error: BaseException, *, json: bool = False) -> int:
     """Tells a person (or under --json a program) about an exception; returns the exit code."""
     if debugging():
-        traceback.print_exception(error)
+        sys.stderr.write(_traceback(error))
     told = explain(error)
     print_report(told, json=json)
     return told.exit_code
@@ -145,13 +145,18 @@ def save_traceback(error: BaseException) -> str:
     path = state_dir() / f"bug-{int(SYSTEM.now())}.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        path.write_text(_traceback(error), encoding="utf-8")
     except OSError:
         return "nowhere (the disk refused it); GPUJOB_DEBUG=1 prints it"
     return str(path)
 
 
+def _traceback(error: BaseException) -> str:
+    """The traceback, in which no address holds a password."""
+    return without_passwords("".join(traceback.format_exception(error)))
+
+
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return getattr(error, "message", "") or str(error) or type(error).__name__
+    return without_passwords(getattr(error, "message", "") or str(error) or type(error).__name__)

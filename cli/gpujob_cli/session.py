@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from gpujob import settings as settings_
 from gpujob.errors import Conflict, GpujobError, NotFound
 from gpujob.log_lines import Telling
+from gpujob.redaction import without_passwords
 from gpujob_cli.output import Output
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Session:
             return open_store(self.url, identity=self.identity)
         except GpujobError as error:
             if self.url not in error.message:
-                error.message = f"{self.url}: {error.message}"
+                error.message = f"{without_passwords(self.url)}: {error.message}"
             raise
 
     def use(self, url: str) -> None:

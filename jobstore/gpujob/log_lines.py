@@ -1,23 +1,27 @@
 """The log as people read it: one line a record, whatever somebody wrote into a name or a message.
 
-Invariant: nothing that came from a bucket reaches a terminal through the log but as plain text.
+Invariant: nothing that came from a bucket reaches a terminal through the log but as plain text, and no secret that was
+named to `hide` reaches it at all.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from gpujob.plain_text import clean
+from gpujob.redaction import Redactor, without_passwords
 
 
 class CleanFormatter(logging.Formatter):
-    """Formats a record with its message on one line and without control characters."""
+    """Formats a record with its message on one line, without control characters and without secrets."""
+
+    redactor = Redactor({})
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
         """As logging.Formatter.formatMessage."""
-        record.message = clean(record.message)
+        record.message = clean(self._without_secrets(record.message))
         return super().formatMessage(record)
 
     def formatException(  # noqa: N802 - the name is the library's
@@ -25,7 +29,10 @@ class CleanFormatter(logging.Formatter):
         ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None],
     ) -> str:
         """As logging.Formatter.formatException."""
-        return clean(super().formatException(ei), lines=True)
+        return clean(self._without_secrets(super().formatException(ei)), lines=True)
+
+    def _without_secrets(self, text: str) -> str:
+        return without_passwords(self.redactor.text(text))
 
 
 class Telling(logging.Handler):
@@ -55,3 +62,10 @@ def to_stderr(level: int, form: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(CleanFormatter(form, datefmt="%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def hide(values: Mapping[str, str]) -> None:
+    """From here on no line of `to_stderr` holds one of these values; `values` are secrets by name."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, CleanFormatter):
+            handler.formatter.redactor = Redactor(values)

@@ -23,6 +23,7 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gpujob.errors import Configuration
+from gpujob.redaction import without_passwords
 
 PREFIX = "GPUJOB_"
 SIGN_WITH = f"{PREFIX}SIGN_WITH"
@@ -65,6 +66,8 @@ def _store_url(value: object) -> object:
         raise ValueError(
             f"{scheme}:// is no store; s3://bucket/prefix, gs://bucket/prefix, file:///path, memory:// are"
         )
+    if "@" in rest.partition("/")[0]:
+        raise ValueError("it holds a user name or password; credentials belong in the environment or a profile of AWS")
     if scheme in ("s3", "gs") and not rest.strip("/"):
         raise ValueError(f"the bucket is missing: {scheme}://bucket/prefix")
     return value
@@ -287,7 +290,7 @@ class _Gathering:
             name = str(first["loc"][0])
             reason = str(first["msg"]).removeprefix("Value error, ")
             raise Configuration(
-                f"{self.origins[name]}: {str(first['input'])[:80]!r} does not do: {reason}",
+                f"{self.origins[name]}: {without_passwords(str(first['input']))[:80]!r} does not do: {reason}",
                 hint=f"Correct {self.origins[name]}, then run the same command again.",
             ) from None
         return settings if settings.store else settings.model_copy(update={"store": default_store()})

@@ -22,6 +22,7 @@ from gpujob.decisions import may_retry
 from gpujob.errors import (
     BucketError,
     ChecksumMismatch,
+    Denied,
     GpujobError,
     JobCancelled,
     JobExpired,
@@ -36,7 +37,9 @@ from gpujob.protocol.claim import settle
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.results import ended, queue_s
 from gpujob.records import MAX_RECORD_BYTES, JobError, Progress, Result, Timings, canonical_json
+from gpujob.redaction import Redactor
 
+from .checking import check_input
 from .context import AttemptContext
 from .executor import Executor, Outcome, Report
 
@@ -141,6 +144,7 @@ class Attempt:
 
     def _context(self, workdir: Path) -> AttemptContext:
         held = self.held
+        check_input(held.manifest)
         self.crew.bring(workdir / "inputs")
         files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
         (workdir / "work").mkdir()
@@ -156,7 +160,8 @@ class Attempt:
         )
 
     def _success(self, outcome: Outcome, context: AttemptContext) -> Result:
-        output = dict(outcome.output)
+        redact = context.redactor
+        output = redact.json(dict(outcome.output))
         if len(canonical_json(output)) > MAX_OUTPUT_BYTES:
             raise JobFailed(f"the output is larger than {MAX_OUTPUT_BYTES // 1024} KiB", retryable=False)
         result = ended(
@@ -164,8 +169,8 @@ class Attempt:
             "succeeded",
             now=self.held.ctx.store_now(),
             output=output,
-            engine=asdict(outcome.engine) if outcome.engine else {},
-            warnings=(*self.held.manifest.warnings, *context.warnings, *outcome.warnings),
+            engine=redact.json(asdict(outcome.engine)) if outcome.engine else {},
+            warnings=(*self.held.manifest.warnings, *context.warnings, *map(redact.text, outcome.warnings)),
             artifacts=tuple(context.uploads.made),
             log_chunks=context.logs.chunks,
             worker=dict(self.crew.identity),
@@ -199,7 +204,8 @@ class Attempt:
             return "released"
         if isinstance(error, JobExpired):
             return self._end("expired", None)
-        return self._failed(job_error(error, self.held.record.attempt))
+        redact = self.context.redactor if self.context is not None else Redactor({})
+        return self._failed(job_error(error, self.held.record.attempt, redact))
 
     def _failed(self, error: JobError) -> Ending:
         log.warning("attempt %d of %s failed: %s", self.held.record.attempt, self.held.id, error.message)
@@ -242,8 +248,10 @@ def _cache_mode(word: object) -> Mode:
     return "refresh" if word == "refresh" else "off" if word == "off" else "auto"
 
 
-def job_error(error: Exception, attempt: int) -> JobError:
-    """The record of what ended a run."""
+def job_error(error: Exception, attempt: int, redact: Redactor) -> JobError:
+    """The record of what ended a run, without the secrets that the run was handed."""
+    if isinstance(error, GpujobError):
+        error.message, error.hint = redact.text(error.message), error.hint and redact.text(error.hint)
     if isinstance(error, UnsafeName):
         return JobError(type="invalid_input", message=error.message[:4000], retryable=False, attempt=attempt)
     if isinstance(error, JobTimedOut):
@@ -254,16 +262,16 @@ def job_error(error: Exception, attempt: int) -> JobError:
             message=error.message[:4000],
             hint=error.hint and error.hint[:4000],
             retryable=error.retryable,
-            traceback=error.traceback and error.traceback[-8000:],
+            traceback=redact.text(error.traceback)[-8000:],
             attempt=attempt,
         )
-    if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk)):
+    if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk, Denied)):
         return JobError(type="storage", message=error.message[:4000], hint=error.hint, attempt=attempt)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         message = f"the worker's disk is full: {error}"[:4000]
         return JobError(type="storage", message=message, hint="Make room on the worker.", attempt=attempt)
     if isinstance(error, MemoryError):
         return JobError(type="out_of_memory", message="the worker ran out of memory", attempt=attempt)
-    text = f"{type(error).__name__}: {error}"[:4000]
-    trace = "".join(traceback.format_exception(error))[-8000:]
+    text = redact.text(f"{type(error).__name__}: {error}")[:4000]
+    trace = redact.text("".join(traceback.format_exception(error)))[-8000:]
     return JobError(type="engine", message=text, traceback=trace, attempt=attempt)

@@ -14,6 +14,7 @@ from gpujob.bounds import MAX_COUNT
 from gpujob.errors import JobCancelled, JobExpired, JobFailed, JobReleased, JobTimedOut
 from gpujob.protocol.lease import HeldLease
 from gpujob.records import MAX_PROGRESS_BYTES, Progress
+from gpujob.redaction import Redactor
 
 from .executor import StepCache
 from .logs import LogUploader
@@ -46,6 +47,7 @@ class AttemptContext:
         self.workdir = workdir
         self.cache = cache
         self.secrets = secrets
+        self.redactor = Redactor(secrets)  # the values stay out of logs, progress, warnings, errors and the output
         self.warnings: list[str] = []
         self.uploads = Uploads(held, self.check) if outbox is None else BesideUploads(held, self.check, outbox)
         self.logs = LogUploader(held)
@@ -63,8 +65,8 @@ class AttemptContext:
             Progress(
                 done=_share(done),
                 total=_share(total),
-                message=message[:500],
-                partial=_last_bytes(partial, MAX_PROGRESS_BYTES // 2),
+                message=self.redactor.text(message)[:500],
+                partial=_last_bytes(self.redactor.text(partial), MAX_PROGRESS_BYTES // 2),
             )
         )
         self.logs.flush_if_due()
@@ -72,7 +74,8 @@ class AttemptContext:
     def loading(self, done: float, total: float, message: str) -> None:
         """Reports how far the loading of models is; an executor's `load` gets this as its `report`."""
         self.check()
-        self._held.report(Progress(phase="load", done=_share(done), total=_share(total), message=message[:500]))
+        message = self.redactor.text(message)[:500]
+        self._held.report(Progress(phase="load", done=_share(done), total=_share(total), message=message))
         self.logs.flush_if_due()
 
     def check(self) -> None:
@@ -105,10 +108,11 @@ class AttemptContext:
 
     def log(self, text: str) -> None:
         """Adds a line to the job's log."""
-        self.logs.line(text)
+        self.logs.line(self.redactor.text(text))
 
     def warn(self, text: str) -> None:
         """Adds a warning to the result, once."""
+        text = self.redactor.text(text)
         if text not in self.warnings:
             self.warnings.append(text)
             self.logs.line(f"warning: {text}")

@@ -16,8 +16,9 @@ from gpujob import settings as config
 from gpujob.chance import token
 from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration, GpujobError
-from gpujob.log_lines import to_stderr
+from gpujob.log_lines import hide, to_stderr
 from gpujob.plain_text import clean
+from gpujob.redaction import too_short, without_passwords
 from gpujob.signing.configured import identity_of
 from gpujob.specs.quantities import parse_duration
 from gpujob.store import JobStore, open_store
@@ -143,6 +144,7 @@ def _serve(
     name = settings.worker_id or _own_name(str(here.surroundings.machine["host"]))
     if here.gpu_index is not None:
         name = f"{name}-gpu{here.gpu_index}"
+    secrets = _secrets(settings)
     heart = Heartbeat(SYSTEM, log.info)
     store = open_store(url, identity=identity_of(settings))
     cache = _model_cache(store, settings, here.executors)
@@ -161,7 +163,7 @@ def _serve(
         limits=limits,
         machine=here.surroundings.machine,
         warnings=here.surroundings.warnings,
-        secrets=config.secret_values(settings.allow_secrets),
+        secrets=secrets,
         free=lambda: machine.free(here.gpu_index),
         overlap=True,
         preload=_preloaded(settings, here.executors),
@@ -176,6 +178,15 @@ def _serve(
     summary = worker.run()
     heart.stop()
     _farewell(summary)
+
+
+def _secrets(settings: config.Settings) -> dict[str, str]:
+    """The values that jobs may ask for; from here on the log shows none of them."""
+    found = config.secret_values(settings.allow_secrets)
+    hide(found)
+    for name in too_short(found):
+        log.warning("the secret %s is too short to be kept out of logs and results", name)
+    return found
 
 
 def _model_cache(store: JobStore, settings: config.Settings, executors: Sequence[Executor]) -> ModelCache | None:
@@ -232,7 +243,7 @@ def main() -> NoReturn:
     try:
         app()
     except GpujobError as error:
-        print(f"error: {clean(error.message, lines=True)}", file=sys.stderr)
+        print(f"error: {clean(without_passwords(error.message), lines=True)}", file=sys.stderr)
         if error.hint:
             print(clean(error.hint, lines=True), file=sys.stderr)
         sys.exit(BAD_SET_UP if isinstance(error, Configuration) else UNREACHABLE)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from gpujob.clock import SYSTEM
 from gpujob.errors import GpujobError, JobFailed, JobStopped
+from gpujob.redaction import Redactor
 from gpujob_worker.executor import Executor
 
 from .remote_job import Line, RemoteJob
@@ -50,9 +51,10 @@ class Host:
             traceback.print_exc()
             return failed("the process ran out of memory", type="out_of_memory")
         except Exception as error:  # noqa: BLE001 - whatever a library raises is the attempt's error
-            trace = traceback.format_exc()
+            redact = Redactor(order.get("job", {}).get("secrets", {}))  # before anything is cut in two
+            trace = redact.text(traceback.format_exc())
             sys.stderr.write(trace)
-            return failed(f"{type(error).__name__}: {error}"[:4000], traceback=trace[-8000:])
+            return failed(redact.text(f"{type(error).__name__}: {error}")[:4000], traceback=trace[-8000:])
 
     def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
         if order["op"] == "device":
