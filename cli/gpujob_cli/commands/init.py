@@ -29,12 +29,14 @@ from gpujob_cli.session import Session
 
 BEATS_PER_TTL = 3
 SHORTEST_BEAT_S = 0.5
+SHORTEST_BEAT_ON_GOOGLE_S = 2.0
 
 
 def init(
     session: Session,
     url: Annotated[
-        str | None, typer.Argument(metavar="[URL]", help="s3://bucket/prefix, file:///path or a folder.")
+        str | None,
+        typer.Argument(metavar="[URL]", help="s3://bucket/prefix, gs://bucket/prefix, file:///path or a folder."),
     ] = None,
     ttl: Annotated[str | None, typer.Option(metavar="DURATION", help="A lease's life without a beat. [30s]")] = None,
     beat: Annotated[str | None, typer.Option(metavar="DURATION", help="The time between two beats. [10s]")] = None,
@@ -68,6 +70,7 @@ def init(
     users = making_users.plan(session, yes=yes) if create_users else None
     if create_users and users is None:
         return
+    _require_beat(given.get("beat_s", SHORTEST_BEAT_ON_GOOGLE_S), session.url)  # before the seconds that a probe takes
     bucket, verdict, created = _prepare(session)
     config, was_there = _write(bucket, verdict, given)
     if profile is not None:
@@ -110,13 +113,19 @@ def _write(bucket: Bucket, verdict: Verdict, given: dict[str, Any]) -> tuple[Que
     defaults = base.defaults.model_copy(update={"max_attempts": attempts})
     found = {"verdict": verdict.as_dict(), "etag_style": verdict.etag_style, "defaults": defaults}
     wanted = base.model_copy(update={**given, **found})
-    _require_sound(wanted)
+    _require_sound(wanted, bucket.url)
     return queue.save(ctx, wanted), standing is not None
 
 
-def _require_sound(config: QueueConfig) -> None:
-    if config.beat_s < SHORTEST_BEAT_S:
-        raise InvalidSpec(f"--beat {config.beat_s:g}s is too often", hint=f"{SHORTEST_BEAT_S:g}s is the least.")
+def _require_beat(beat_s: float, url: str) -> None:
+    shortest_s = SHORTEST_BEAT_ON_GOOGLE_S if url.startswith("gs:") else SHORTEST_BEAT_S
+    if beat_s < shortest_s:
+        why = ": Google Cloud Storage takes one write of an object a second" if url.startswith("gs:") else ""
+        raise InvalidSpec(f"--beat {beat_s:g}s is too often{why}", hint=f"{shortest_s:g}s is the least.")
+
+
+def _require_sound(config: QueueConfig, url: str) -> None:
+    _require_beat(config.beat_s, url)
     if config.ttl_s < BEATS_PER_TTL * config.beat_s:
         raise InvalidSpec(
             f"a ttl of {format_duration(config.ttl_s)} is too short for a beat every {format_duration(config.beat_s)}",
@@ -164,12 +173,24 @@ def _tell(
 
 def _say_of_versions(session: Session) -> None:
     store = parse_url(session.url)
+    if store.scheme == "gs":
+        _say_what_google_keeps(session, store.place)
     if store.scheme != "s3":
         return
     from gpujob_cli import s3_facts
 
     if s3_facts.keeps_versions(store.place):
         session.out.warn(f"{s3_facts.VERSIONS_KEPT}. {s3_facts.VERSIONS_HINT}")
+
+
+def _say_what_google_keeps(session: Session, name: str) -> None:
+    from gpujob.buckets.gcs import GoogleBucket
+    from gpujob.buckets.gcs_facts import advisories, facts_of
+
+    bucket = open_bucket(session.url)
+    assert isinstance(bucket, GoogleBucket)
+    for one in advisories(name, facts_of(bucket)):
+        session.out.warn(f"{one.text}. Switch it off: {one.next}")
 
 
 def _policies(session: Session) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class GoogleBucket(S3Bucket):
         super().__init__(place, part_bytes=part_bytes)
         self._pace = pace
 
+    @property
+    def place(self) -> S3Place:
+        """Where its requests go, for questions that are no verb of a bucket."""
+        return self._place
+
     def fresh_connection(self) -> GoogleBucket:
         return GoogleBucket(self._place.fresh(), self._pace, part_bytes=self._part_bytes)
 
