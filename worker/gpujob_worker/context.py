@@ -21,6 +21,8 @@ from .logs import LogUploader
 from .uploads import BesideUploads, Uploads
 
 CHECK_EVERY_S = 0.5
+MOST_WARNINGS = 100
+MOST_WARNING_CHARS = 2000
 
 
 class AttemptContext:
@@ -111,9 +113,10 @@ class AttemptContext:
         self.logs.line(self.redactor.text(text))
 
     def warn(self, text: str) -> None:
-        """Adds a warning to the result, once."""
+        """Adds a warning to the result, once; the first hundred of them."""
         text = self.redactor.text(text)
-        if text not in self.warnings:
+        text = text[:MOST_WARNING_CHARS]
+        if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
             self.warnings.append(text)
             self.logs.line(f"warning: {text}")
 
