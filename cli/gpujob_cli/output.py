@@ -82,6 +82,11 @@ class Output:
 
     # -- the answer
 
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal that the answer goes to; None where it goes elsewhere and no line is broken."""
+        return shutil.get_terminal_size().columns if self._stdout.isatty() else None
+
     def answer(self, text: object) -> None:
         """One line of the answer, on stdout."""
         self._clear()
@@ -104,8 +109,7 @@ class Output:
     def table(self, rows: Sequence[Sequence[object]], *, header: Sequence[str]) -> None:
         """Aligned columns as the answer, cut to the width of a terminal."""
         self._clear()
-        width = shutil.get_terminal_size().columns if self._stdout.isatty() else None
-        first, *others = table([[str(cell) for cell in row] for row in rows], header=list(header), width=width)
+        first, *others = table([[str(cell) for cell in row] for row in rows], header=list(header), width=self.width)
         self._stdout.write(self._painted(first, "dim", self._stdout) + "\n" + "".join(f"{line}\n" for line in others))
         self._stdout.flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Annotated
 
 import typer
@@ -12,9 +13,12 @@ from gpujob_cli.examinations.findings import Finding
 from gpujob_cli.examinations.order import Wish, examine
 from gpujob_cli.examinations.safety import DEEP, Effort
 from gpujob_cli.session import Session
+from gpujob_cli.text import clean
 
 SHOWN = {"ok": "ok", "note": "note", "broken": "BROKEN"}
 DETAILED = ("workers", "cost")
+INDENT = 23
+NARROWEST = 30
 
 
 def doctor(
@@ -68,10 +72,10 @@ def _show(session: Session, finding: Finding, before: Finding | None, verbose: b
     if before is None or before.group != finding.group:
         session.out.answer("")
         session.out.answer(finding.group)
-    session.out.answer(f"  {SHOWN[finding.status]:<6}  {finding.check:<11}  {finding.text}")
+    _row(session, finding, finding.text)
     if verbose or finding.check in DETAILED or finding.status == "broken":
         for line in finding.lines:
-            session.out.answer(f"  {'':<6}  {'':<11}    {line}")
+            _wrapped(session, " " * (INDENT + 2), line)
 
 
 def _what_next(session: Session, found: list[Finding]) -> None:
@@ -81,4 +85,16 @@ def _what_next(session: Session, found: list[Finding]) -> None:
         session.out.answer("")
         session.out.answer("what to do next")
     for one in todo:
-        session.out.answer(f"  {SHOWN[one.status]:<6}  {one.check:<11}  next: {one.next}")
+        _row(session, one, f"next: {one.next}")
+
+
+def _row(session: Session, finding: Finding, text: str) -> None:
+    _wrapped(session, f"  {SHOWN[finding.status]:<6}  {finding.check:<11}  ", text)
+
+
+def _wrapped(session: Session, first: str, text: str) -> None:
+    """A line of the report; on a terminal that is too narrow it goes on under its own beginning."""
+    room = (session.out.width or 0) - len(first)
+    parts = textwrap.wrap(clean(text), room, break_on_hyphens=False) if room >= NARROWEST else [text]
+    for number, part in enumerate(parts):
+        session.out.answer((first if number == 0 else " " * len(first)) + part)

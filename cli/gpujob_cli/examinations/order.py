@@ -7,7 +7,7 @@ looked at without it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpujob.buckets.base import Bucket
@@ -34,7 +34,12 @@ class Wish:
 
 
 def examine(session: Session, wish: Wish) -> Iterator[Finding]:
-    """Everything, in the order in which one thing rests on another."""
+    """Everything, in the order in which one thing rests on another. Commands that need the store's URL get it."""
+    for finding in _everything(session, wish):
+        yield replace(finding, next=finding.next.replace("gpujob init URL", f"gpujob init {session.url}"))
+
+
+def _everything(session: Session, wish: Wish) -> Iterator[Finding]:
     yield from this_machine.look(session)
     try:
         bucket, asking = _opened(session.url)

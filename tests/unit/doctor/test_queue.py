@@ -49,6 +49,23 @@ def test_records_that_are_nonsense_are_no_workers(ctx: Context) -> None:
     assert found.facts["live"][0]["gpu_memory_bytes"] == 0
 
 
+def test_workers_that_went_without_a_word_are_told_with_when() -> None:
+    now = [1_700_000_000.0]
+    ctx = Context(MemoryBucket(now=lambda: now[0]), SYSTEM, Random(5))
+    presence(ctx, "gone-1", kinds=("echo",))
+    now[0] += 90_000
+    presence(ctx, "gone-2", kinds=("echo",), every_s=1.0)
+    now[0] += 4
+    presence(ctx, "w-1", kinds=("echo",))
+    found = of_crew(ctx)
+    assert found.facts["stale"] == ["gone-2", "gone-1"] and found.text == "1 live, 2 stale"
+    assert found.lines[1:] == (
+        "gone-2: went without a word, last seen 4 s ago",
+        "gone-1: went without a word, last seen 1 day ago",
+    )
+    assert found.status == "note" and "gpujob gc" in found.next
+
+
 def test_a_warning_of_a_worker_is_a_note(ctx: Context) -> None:
     presence(ctx, "w-1", kinds=("echo",), warnings=("the disk is nearly full",))
     found = of_crew(ctx)
