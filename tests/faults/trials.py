@@ -28,8 +28,9 @@ PLAN = chaos.Plan(
     ttl_s=4.0,
     beat_s=1.0,
     job_s=0.05,
-    kill_every_s=(2.0, 4.0),
+    kill_every_s=(3.0, 6.0),
     freeze_s=5.5,
+    look_every_s=0.5,
     command=impatient.COMMAND,
 )
 
