@@ -280,7 +280,7 @@ def _verify(store: JobStore, ids: list[str], events: list[tuple[str, str]], repo
         assert result is not None, f"{job_id} was lost"
         report.attempts[result.attempt] += 1
         report.losses += result.losses
-        if result.error is not None and result.error.type == "worker_lost" and result.losses > MAX_LOSSES:
+        if result.error is not None and result.error.type == "worker_lost" and result.losses >= MAX_LOSSES:
             report.worn_out += 1
             continue
         assert result.state == "succeeded", f"{job_id}: {result.state} {result.error}"

@@ -265,7 +265,7 @@ def test_from_the_command_line_with_nothing_set_up(executor: ChatExecutor, tmp_p
     answer = "\n".join(done.lines[1:])
     assert answer.strip()
     assert answer.strip() in (person.work / "out" / "transcript.md").read_text()
-    assert "answering" in done.err and "cut off after 8 tokens" in done.err
+    assert "running on" in done.err and "cut off after 8 tokens" in done.err
     refused = person.run("chat", "Hello?", "--model", "gemma3:270m", OLLAMA_HOST=url_of(executor))
     assert refused.code == 100
     assert "GPUJOB_ALLOW_MODELS=gemma3:270m" in refused.err
