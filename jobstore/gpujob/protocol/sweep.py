@@ -66,9 +66,10 @@ class Sweeper:
         return self._note(entry, self.claimer.take(job_id))
 
     def _visit_done(self, entry: Entry, now: float) -> bool:
-        age_s = now - entry.last_modified
+        if now - entry.last_modified < max(SETTLED_S, self.ctx.config.retention_s) or keys.DONE in self.ctx.kept:
+            return False  # nearly all of a page: its keys are not worth parsing
         job_id = keys.parse_job(entry.key, keys.DONE)
-        if job_id is None or age_s < max(SETTLED_S, self.ctx.config.retention_s) or keys.DONE in self.ctx.kept:
+        if job_id is None:
             return False
         self._left -= 6
         retire(self.ctx, job_id)
