@@ -33,9 +33,9 @@ __all__ = ["by_key", "by_token", "folder", "google", "login", "turns"]
 
 
 class OnImitation(BucketContract):
-    rounds = pick(quick=8, full=16)  # five times that at full size
-    racers = 12
-    many_keys = pick(quick=1100, full=2500)
+    rounds = pick(quick=5, full=6)  # five times that at full size
+    racers = 10
+    many_keys = pick(quick=1010, full=2100)
 
     @pytest.fixture
     def back_door(self, google: Imitation, folder: str) -> BackDoor:
@@ -49,7 +49,7 @@ class TestByKey(OnImitation):
 
 
 class TestByToken(VerbContract, StreamContract, RaceContract):
-    rounds = pick(quick=2, full=3)
+    rounds = 2
 
     @pytest.fixture
     def bucket(self, by_token: GoogleBucket, folder: str) -> Bucket:

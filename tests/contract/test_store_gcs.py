@@ -21,10 +21,10 @@ __all__ = ["by_key", "folder", "google", "turns"]
 
 
 class TestJobsOnGoogle(StoreContract):
-    backlog = pick(1010, 1500)
-    many_pending = pick(100, 500)
+    backlog = 1010
+    many_pending = 100
     claimers = 6
-    claimed_jobs = pick(12, 40)
+    claimed_jobs = pick(12, 30)
 
     @pytest.fixture
     def bucket(self, by_key: GoogleBucket, turns: InstantTurns, folder: str) -> Bucket:

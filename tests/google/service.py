@@ -33,6 +33,7 @@ class Bucket:
         self.uploads = Uploads(objects)
         self.versioning = False
         self.soft_delete_s = WEEK_S  # what a new bucket has, where nobody says otherwise
+        self.rules: list[dict[str, object]] = []
 
 
 class Service:
@@ -113,12 +114,14 @@ class Service:
         if not asked.headers["authorization"].startswith("Bearer "):
             raise Refused(401, "AuthenticationRequired", "The JSON API takes no HMAC keys.")
         bucket = self._bucket(name)
-        described = {
+        described: dict[str, object] = {
             "name": name,
             "location": "US",
             "versioning": {"enabled": bucket.versioning},
             "softDeletePolicy": {"retentionDurationSeconds": str(bucket.soft_delete_s)},
         }
+        if bucket.rules:
+            described["lifecycle"] = {"rule": bucket.rules}
         return Answer(headers={"Content-Type": "application/json"}, body=json.dumps(described).encode())
 
     # Objects.
