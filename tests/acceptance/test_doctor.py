@@ -80,6 +80,18 @@ def place(machine: Machine, request: pytest.FixtureRequest) -> Place:
 
 
 @pytest.fixture
+def shared(machine: Machine, minio: Server) -> Iterator[Place]:
+    """The queue whose narrow users there are, on MinIO; other tests want it to be none."""
+    with_users("minio")
+    place = Place(machine, minio)
+    place.url = f"s3://{SHARED}/{PREFIX}"
+    place.bucket = open_s3(SHARED, PREFIX, session=minio.session(), endpoint_url=minio.endpoint)
+    place.make_queue()
+    yield place
+    place.bucket.delete(keys.QUEUE)
+
+
+@pytest.fixture
 def on_minio(machine: Machine, minio: Server) -> Place:
     place = Place(machine, minio)
     place.make_queue()
@@ -181,21 +193,22 @@ def test_a_locked_bucket_is_noted(on_minio: Place) -> None:
 # -- who asks
 
 
-def test_a_worker_is_no_root_and_is_told_what_it_may_not_see(machine: Machine, minio: Server) -> None:
-    with_users("minio")
-    place = Place(machine, minio)
-    place.url = f"s3://{SHARED}/{PREFIX}"
+def test_a_worker_is_no_root_and_is_told_what_it_may_not_see(shared: Place) -> None:
     (worker,) = [user for user in users_of(SHARED) if user.role == "worker"]
-    shared = open_s3(SHARED, PREFIX, session=minio.session(), endpoint_url=minio.endpoint)
-    with contextlib.suppress(Exception):
-        queue.save(Context(shared, SYSTEM, Random(1)), QueueConfig(verdict={"safe": True}))
-    found = place.checks(**as_environment(worker))
+    found = shared.checks(**as_environment(worker))
     assert found["identity"]["facts"] == {"account": worker.access_key, "root": False}
     assert found["rights"]["status"] == "ok", found["rights"]
     assert found["safety"]["facts"]["tried"] is False and "may not write below probe/" in found["safety"]["text"]
     assert "versions" in found["unseen"]["facts"]["checks"]
     assert "versions" not in found, "what was not answered is not judged"
     assert set(found["reach"]["facts"]) == {"GET", "LIST"}
+
+
+def test_an_operator_sees_the_buckets_settings_and_nothing_beside_the_queue(shared: Place) -> None:
+    (operator,) = [user for user in users_of(SHARED) if user.role == "operator"]
+    found = shared.checks("--no-probe", **as_environment(operator))
+    assert "unseen" not in found and found["versions"]["status"] == found["lifecycle"]["status"] == "ok"
+    assert found["rights"]["status"] == "ok" and found["identity"]["facts"]["root"] is False
 
 
 def test_a_wrong_secret_is_named_and_hides_neither_machine_nor_place(place: Place) -> None:

@@ -16,7 +16,7 @@ from gpujob.records import QueueConfig
 from gpujob.specs.quantities import format_size
 from gpujob_cli import costs
 from gpujob_cli.examinations.findings import Finding
-from gpujob_cli.examinations.lifecycle_rules import dangers, old_versions_days, rules_of
+from gpujob_cli.examinations.lifecycle_rules import Rule, dangers, old_versions_days, rules_of
 from gpujob_cli.examinations.s3_asking import Answer, S3Asking
 
 SUSPEND = "aws s3api put-bucket-versioning --versioning-configuration Status=Suspended --bucket {bucket}"
@@ -41,7 +41,7 @@ def look(asking: S3Asking, bucket: Bucket, config: QueueConfig) -> Iterator[Find
     """The findings on the bucket's settings."""
     found = answers(asking)
     yield from judged(
-        found, asking.name, asking.prefix, config, _lease_bytes(bucket), costs.prices_at(asking.place.endpoint)
+        found, asking.name, asking.prefix, config, lease_bytes(bucket), costs.prices_at(asking.place.endpoint)
     )
 
 
@@ -62,7 +62,7 @@ def judged(
     elif found["versions"].kind in ("given", "absent", "unsupported"):
         yield Finding("versions", "ok", "none are kept", facts={"kept": False})
     if found["lifecycle"].given:
-        yield from _lifecycle(rules, prefix, config)
+        yield from lifecycle(rules, prefix, config)
     elif found["lifecycle"].kind in ("absent", "unsupported"):
         yield Finding("lifecycle", "ok", "no rules", facts={"rules": 0})
     yield from _lock(found["lock"])
@@ -87,7 +87,8 @@ def _versions(bucket: str, month: costs.OldVersions, expiry_days: int | None, pr
     return Finding("versions", "note", text, f"{SUSPEND.format(bucket=bucket)}; or make {EXPIRE}", facts=facts)
 
 
-def _lifecycle(rules: list[Any], prefix: str, config: QueueConfig) -> Iterator[Finding]:
+def lifecycle(rules: list[Rule], prefix: str, config: QueueConfig) -> Iterator[Finding]:
+    """The findings on rules that delete or move what is in the queue under `prefix`."""
     found = dangers(rules, prefix, config.retention_s)
     for danger in found:
         remedy = "disable the rule: retention is the workers' and `gpujob gc`'s affair" if danger.fatal else ""
@@ -139,7 +140,7 @@ def _question(asking: S3Asking, name: str) -> Callable[..., Any]:
     return question
 
 
-def _lease_bytes(bucket: Bucket) -> float:
+def lease_bytes(bucket: Bucket) -> float:
     """How large a beat is here: the leases that there are, or a usual one."""
     try:
         sizes = [entry.size_bytes for entry in bucket.list(keys.LEASED).entries]

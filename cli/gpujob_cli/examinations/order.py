@@ -14,7 +14,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.buckets.opening import endpoint_of, open_bucket, parse_url
 from gpujob.chance import system_random
 from gpujob.clock import SYSTEM
-from gpujob.errors import GpujobError
+from gpujob.errors import Denied, GpujobError
 from gpujob.protocol.context import Context
 from gpujob.records import QueueConfig
 from gpujob_cli.examinations import backlog, bill, crew, queue_settings, reaching, safety, this_machine
@@ -44,10 +44,10 @@ def _everything(session: Session, wish: Wish) -> Iterator[Finding]:
     try:
         bucket, asking = _opened(session.url)
     except GpujobError as error:
-        yield broken("endpoint", error)
+        yield broken("credentials" if isinstance(error, Denied) else "endpoint", error)
         return
     if asking is not None:
-        yield from _way(asking)
+        yield from _way(bucket, asking)
     reached = bounded("reach", lambda: reaching.latency(bucket, write=wish.probe), late="broken")
     yield from reached
     if not any(one.status == "broken" for one in reached):
@@ -56,11 +56,14 @@ def _everything(session: Session, wish: Wish) -> Iterator[Finding]:
         yield from _whom_it_takes_us_for(asking)
 
 
-def _way(asking: S3Asking) -> Iterator[Finding]:
+def _way(bucket: Bucket, asking: S3Asking) -> Iterator[Finding]:
     """Who asks, and where."""
-    from gpujob_cli.examinations import credentials
+    from gpujob_cli.examinations import credentials, google_store
 
-    yield from bounded("credentials", lambda: credentials.look(asking.clients.session))
+    if google_store.is_google(bucket):
+        yield from bounded("credentials", google_store.credentials)
+    else:
+        yield from bounded("credentials", lambda: credentials.look(asking.clients.session))
     yield from bounded("endpoint", lambda: reaching.endpoint(asking))
 
 
@@ -71,7 +74,7 @@ def _store_and_queue(session: Session, wish: Wish, bucket: Bucket, asking: S3Ask
     known = config or QueueConfig()
     yield from bounded("clock", lambda: reaching.clock(bucket))
     if asking is not None:
-        yield from _of_s3(asking, bucket, known, style)
+        yield from _of_bucket(asking, bucket, known, style)
     if wish.probe:
         patient = open_bucket(session.url, etag_style=style)
         limit_s = wish.effort.limit_s
@@ -88,9 +91,12 @@ def _whom_it_takes_us_for(asking: S3Asking) -> Iterator[Finding]:
     yield from bounded("identity", lambda: identity.look(asking))
 
 
-def _of_s3(asking: S3Asking, bucket: Bucket, config: QueueConfig, style: str) -> Iterator[Finding]:
-    from gpujob_cli.examinations import bucket_settings, identity, public_access, rights
+def _of_bucket(asking: S3Asking, bucket: Bucket, config: QueueConfig, style: str) -> Iterator[Finding]:
+    from gpujob_cli.examinations import bucket_settings, google_store, identity, public_access, rights
 
+    if google_store.is_google(bucket):
+        yield from google_store.look(bucket, asking, config)
+        return
     yield from together(
         [
             ("identity", lambda: identity.look(asking)),
@@ -119,10 +125,12 @@ def _of_queue(ctx: Context, config: QueueConfig) -> Iterator[Finding]:
 def _opened(url: str) -> tuple[Bucket, S3Asking | None]:
     """The bucket with short time-outs, and what asks it for more than the verbs do."""
     store = parse_url(url)
-    if store.scheme != "s3":
+    if store.scheme not in ("s3", "gs"):
         return open_bucket(url), None
+    from gpujob.buckets.gcs import open_gcs
     from gpujob.buckets.s3 import open_s3
     from gpujob_cli.examinations.s3_asking import QUICK, S3Asking
 
-    bucket = open_s3(store.place, store.prefix, timeouts=QUICK)
+    opening = open_gcs if store.scheme == "gs" else open_s3
+    bucket = opening(store.place, store.prefix, timeouts=QUICK)
     return bucket, S3Asking(bucket.place)

@@ -23,8 +23,13 @@ def look(asking: S3Asking) -> Iterator[Finding]:
     """What the bucket's policy and its access list say, and what a request without credentials gets."""
     found = [*_of_policy(asking), *_of_list(asking)]
     yield from found
+    yield from without_credentials(asking, told=bool(found))
+
+
+def without_credentials(asking: S3Asking, *, told: bool = False) -> Iterator[Finding]:
+    """What a request gets that nobody signed; silent where it is `told` already why it gets something."""
     opened = _opened(asking)
-    if opened and not found:
+    if opened and not told:
         text = f"{' and '.join(opened)} without any credentials"
         if asking.on_loopback:
             yield Finding(
@@ -32,7 +37,7 @@ def look(asking: S3Asking) -> Iterator[Finding]:
             )
         else:
             yield Finding("public", "broken", text, "switch the store's access control on", facts={"open": opened})
-    elif not found and opened is not None:
+    elif not told and opened is not None:
         yield Finding("public", "ok", "a request without credentials is refused", facts={"open": []})
 
 

@@ -49,6 +49,8 @@ def endpoint(asking: S3Asking) -> Iterator[Finding]:
 
 def _style(asking: S3Asking) -> str:
     """`path` or `virtual`, as botocore itself would write the address. Signs, and sends nothing."""
+    if asking.clients.dialect is not None:
+        return "path"
     try:
         url = asking.client.generate_presigned_url("head_bucket", Params={"Bucket": asking.name})
     except (BotoCoreError, ClientError):

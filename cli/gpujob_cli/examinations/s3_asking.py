@@ -20,6 +20,7 @@ from urllib3.exceptions import HTTPError
 from gpujob.buckets.s3_client import Timeouts
 from gpujob.buckets.s3_errors import code_of, status_of
 from gpujob.buckets.s3_place import S3Place
+from gpujob.errors import Denied, GpujobError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,13 +47,15 @@ class Answer:
 
 
 def ask(question: Callable[[], Any]) -> Answer:
-    """The answer to one request; whatever boto3 raises is an answer too."""
+    """The answer to one request; whatever boto3, or a signer of ours, raises is an answer too."""
     try:
         value = question()
     except ClientError as error:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return Answer(_kind(status_of(error)), code=code_of(error), headers=headers)
-    except (BotoCoreError, ResponseParserError, HTTPError) as error:
+    except Denied as error:  # there is nothing to sign with
+        return Answer("denied", code=type(error).__name__)
+    except (BotoCoreError, ResponseParserError, HTTPError, GpujobError) as error:
         return Answer("silent", code=type(error).__name__)
     return Answer("given", value, headers=value.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
 

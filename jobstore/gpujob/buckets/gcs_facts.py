@@ -15,17 +15,20 @@ from gpujob.buckets.gcs_dialect import GoogleDialect
 from gpujob.buckets.gcs_login import HmacKey, Login
 from gpujob.errors import BucketError, Configuration
 
-FIELDS = "versioning,softDeletePolicy"
+FIELDS = "versioning,softDeletePolicy,lifecycle"
 PATIENCE_S = 10.0
 DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class BucketFacts:
-    """None where nobody may say. With an HMAC key nobody says how long deleted objects are kept (`soft_delete_s`)."""
+    """None where nobody may say. With an HMAC key nobody says how long deleted objects are kept (`soft_delete_s`), nor by
+    which rules they are deleted (`lifecycle`, as the JSON API has them).
+    """
 
     versioning: bool | None
     soft_delete_s: float | None
+    lifecycle: tuple[dict[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,9 @@ def facts_of(bucket: GoogleBucket) -> BucketFacts:
         return BucketFacts(_keeps_versions(bucket), None)
     policy = described.get("softDeletePolicy", {})
     return BucketFacts(
-        bool(described.get("versioning", {}).get("enabled")), float(policy.get("retentionDurationSeconds", 0.0))
+        bool(described.get("versioning", {}).get("enabled")),
+        float(policy.get("retentionDurationSeconds", 0.0)),
+        tuple(described.get("lifecycle", {}).get("rule", ())),
     )
 
 

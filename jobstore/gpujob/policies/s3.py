@@ -15,7 +15,14 @@ from gpujob.policies.roles import WRITE_ONCE, Role, folders, under
 
 Dialect = Literal["aws", "minio"]
 
-BUCKET_FACTS = ["s3:GetBucketLocation", "s3:GetBucketVersioning", "s3:GetLifecycleConfiguration", "s3:GetBucketPolicy"]
+BUCKET_FACTS = [
+    "s3:GetBucketLocation",
+    "s3:GetBucketVersioning",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetBucketPolicy",
+]
 """What `gpujob doctor` asks of the bucket itself. It changes nothing there."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gpujob_cli.examinations import google_store
 from gpujob_cli.examinations.lifecycle_rules import dangers, old_versions_days, rules_of
 
 RETENTION_S = 30 * 86400.0
@@ -100,3 +101,36 @@ def test_old_versions_end_only_if_a_rule_covers_the_whole_queue() -> None:
     assert days("team/leased/") is None
     assert days("other/") is None
     assert days("team/", "") == 1
+
+
+# -- Google's own words for rules, as the JSON API documents them
+
+
+def of_google(kind: str = "Delete", **condition: Any) -> list[tuple[bool, str]]:
+    rows = [{"action": {"type": kind, "storageClass": "COLDLINE"}, "condition": condition}]
+    return [(one.fatal, one.text) for one in dangers(google_store.rules_of(rows), "team/", RETENTION_S)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "fatal"),
+    [
+        ({"age": 30}, [True]),
+        ({"age": 30, "isLive": True}, [True]),
+        ({"createdBefore": "2030-01-01"}, [True]),
+        ({"age": 30, "matchesPrefix": ["other/", "team/done/"]}, [True]),
+        ({"age": 30, "matchesPrefix": ["other/"]}, []),
+        ({"age": 1, "matchesPrefix": ["team/artifacts/"]}, [True]),
+        ({"age": 90, "matchesPrefix": ["team/artifacts/"]}, [False]),
+        ({"daysSinceNoncurrentTime": 1}, []),
+        ({"age": 1, "isLive": False}, []),
+        ({"numNewerVersions": 3}, []),
+        ({"daysSinceCustomTime": 1}, []),
+    ],
+)
+def test_a_rule_in_googles_words(condition: dict[str, Any], fatal: list[bool]) -> None:
+    assert [one for one, _ in of_google(**condition)] == fatal
+
+
+def test_googles_other_actions() -> None:
+    assert [fatal for fatal, _ in of_google("SetStorageClass", age=1)] == [False]
+    assert of_google("AbortIncompleteMultipartUpload", age=1) == []
