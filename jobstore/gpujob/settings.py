@@ -301,7 +301,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Configuration(f"{path} is not TOML: {error}", hint=f"Correct {path}.") from None
     except OSError as error:
         raise Configuration(f"cannot read {path}: {error.strerror}") from None
@@ -312,7 +312,12 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         return {}
     from dotenv import dotenv_values  # costs more than all else here, and few have the file
 
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except UnicodeDecodeError as error:
+        raise Configuration(f"{path} is not text: {error}", hint=f"Correct {path}, or remove it.") from None
+    except OSError as error:
+        raise Configuration(f"cannot read {path}: {error.strerror}") from None
 
 
 def _project_file(folder: Path) -> Path | None:

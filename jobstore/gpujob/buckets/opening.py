@@ -96,7 +96,10 @@ def parse_url(url: str) -> StoreUrl:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.lower() not in _SCHEMES:
         raise _not_a_store(url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise _not_a_store(url) from None
     if "@" in parts.netloc:
         raise Configuration(
             f"The store URL for {scheme}:// holds a user name or password, which it must not.",

@@ -95,11 +95,14 @@ def not_media(shown: str, said: str) -> Exception:
 def from_ffprobe(text: str) -> Media | None:
     """The facts in ffprobe's JSON; None where there are none."""
     try:
-        answer = json.loads(text)
-        streams = answer.get("streams") or []
-        form = answer["format"]
-    except (ValueError, KeyError, AttributeError):
-        return None
+        return _told(json.loads(text))
+    except (ValueError, KeyError, AttributeError, TypeError, OverflowError, RecursionError):
+        return None  # ffprobe writes nothing of the sort, but it has read somebody's file
+
+
+def _told(answer: Mapping[str, Any]) -> Media:
+    streams = answer.get("streams") or []
+    form = answer["format"]
     videos = [one for one in streams if one.get("codec_type") == "video" and not _attached(one)]
     sounds = [one for one in streams if one.get("codec_type") == "audio"]
     return Media(
@@ -131,10 +134,10 @@ def _sound(stream: Mapping[str, Any]) -> Sound:
 
 
 _INPUT = re.compile(r"^Input #0, (.+?), from ", re.MULTILINE)
-_DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
+_DURATION = re.compile(r"^  Duration: (\d{1,9}):(\d\d):(\d\d\.\d{1,9})", re.MULTILINE)
 _STREAM = re.compile(r"^ {2,4}Stream #0:\d+\S*: (Video|Audio): (.+)$", re.MULTILINE)
-_TURN = re.compile(r"^ +displaymatrix: rotation of (-?[\d.]+) degrees", re.MULTILINE)
-_SIZE = re.compile(r"\b([1-9]\d*)x([1-9]\d*)\b")
+_TURN = re.compile(r"^ +displaymatrix: rotation of (-?\d{1,9}(?:\.\d*)?) degrees", re.MULTILINE)
+_SIZE = re.compile(r"\b([1-9]\d{0,8})x([1-9]\d{0,8})\b")
 _CHANNELS = {"mono": 1, "stereo": 2, "2.1": 3, "quad": 4, "4.0": 4, "5.0": 5, "5.1": 6, "6.1": 7, "7.1": 8}
 
 
@@ -147,7 +150,7 @@ def from_banner(said: str) -> Media | None:
     videos = [text for kind, text in streams if kind == "Video" and "(attached pic)" not in text]
     sounds = [text for kind, text in streams if kind == "Audio"]
     length = _DURATION.search(said)
-    duration_s = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None
+    duration_s = float(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None
     return Media(
         opened[1],
         duration_s or None,
@@ -168,9 +171,9 @@ def _picture_in(text: str, turn: re.Match[str] | None) -> Picture | None:
 
 
 def _sound_in(text: str) -> Sound:
-    rate = re.search(r"(\d+) Hz, ([^,]+)", text)
+    rate = re.search(r"\b(\d{1,9}) Hz, ([^,]+)", text)
     layout = rate[2].split("(")[0].strip() if rate else ""
-    counted = re.match(r"(\d+) channels", layout)
+    counted = re.match(r"(\d{1,9}) channels", layout)
     channels = int(counted[1]) if counted else _CHANNELS.get(layout, 0)
     return Sound(_first_word(text), int(rate[1]) if rate else 0, channels)
 

@@ -39,7 +39,7 @@ def key_part(name: str) -> str | None:
         return bare + slash
     try:
         part = unquote_to_bytes(bare).decode()
-    except UnicodeDecodeError:
+    except UnicodeError:  # also a file's own name may be no text
         return None
     if part in ("", ".", "..") or "\0" in part or _escaped(part) != bare:
         return None

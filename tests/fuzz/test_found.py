@@ -1,0 +1,59 @@
+"""What the fuzzers found, each as a test named after what went wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gpujob.buckets.folder import FolderBucket
+from gpujob.buckets.opening import parse_url
+from gpujob.errors import Configuration
+from gpujob.settings import load
+from gpujob_worker.video.probing import from_banner, from_ffprobe
+
+
+def test_a_file_whose_name_is_no_text_ended_every_listing_of_a_folder_store(tmp_path: Path) -> None:
+    bucket = FolderBucket(tmp_path)
+    bucket.create("pending/a.json", b"{}")
+    for folder in (tmp_path, tmp_path / "pending"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe@")).write_bytes(b"what is this")
+    assert [entry.key for entry in bucket.list("").entries] == ["pending/a.json"]
+
+
+@pytest.mark.parametrize("url", ["s3://[", "s3://[]", "file://[x", "s3://[::1]x/y"])
+def test_a_bracket_in_a_stores_url_was_a_traceback(url: str) -> None:
+    with pytest.raises(Configuration, match=r"not the URL of a store|does not name"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"), [(".env", b"\xff\xfe"), ("gpujob.toml", b"a = " + b"[" * 20_000), ("gpujob.toml", b"\xff")]
+)
+def test_a_settings_file_that_is_no_text_or_too_deep_was_a_traceback(tmp_path: Path, name: str, body: bytes) -> None:
+    (tmp_path / name).write_bytes(body)
+    with pytest.raises(Configuration, match=name):
+        load(folder=tmp_path, environ={"HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"streams": [5], "format": {}}',
+        '{"streams": [{"codec_type": "video", "width": "wide", "height": 1}], "format": {}}',
+        '{"streams": [{"codec_type": "audio", "sample_rate": 1e999}], "format": {}}',
+        '{"streams": 7, "format": {}}',
+        '{"format": 7}',
+    ],
+)
+def test_a_probe_that_says_nonsense_says_nothing(text: str) -> None:
+    assert from_ffprobe(text) is None
+
+
+def test_a_banner_with_endless_numbers_is_no_traceback() -> None:
+    nines = "9" * 10_000
+    said = f"Input #0, mov, from 'x':\n  Duration: {nines}:00:00.0\n  Stream #0:0: Video: h264, {nines}x{nines}\n"
+    said += f"  Stream #0:1: Audio: aac, {nines} Hz, {nines} channels\n      displaymatrix: rotation of ... degrees\n"
+    assert from_banner(said) is not None
