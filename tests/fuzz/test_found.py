@@ -11,6 +11,7 @@ from gpujob.buckets.folder import FolderBucket
 from gpujob.buckets.opening import parse_url
 from gpujob.errors import Configuration
 from gpujob.settings import load
+from gpujob_worker.speech.wav import NotOurWav, read_wav
 from gpujob_worker.video.probing import from_banner, from_ffprobe
 
 
@@ -50,6 +51,13 @@ def test_a_settings_file_that_is_no_text_or_too_deep_was_a_traceback(tmp_path: P
 )
 def test_a_probe_that_says_nonsense_says_nothing(text: str) -> None:
     assert from_ffprobe(text) is None
+
+
+def test_a_chunk_longer_than_its_wav_file_was_a_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xc0]\0\0\x80\xbb\0\0\2\0\x10\0\0\0ta\4\0\0\0abcd")
+    with pytest.raises(NotOurWav):
+        read_wav(path)
 
 
 def test_a_banner_with_endless_numbers_is_no_traceback() -> None:
