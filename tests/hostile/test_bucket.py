@@ -115,6 +115,23 @@ def test_listing_and_waiting_go_on_beside_them(setting: Setting, caplog: Any) ->
     assert len(messages) == len(set(messages))
 
 
+def test_foreign_keys_crowd_no_job_out_of_a_listing(setting: Setting) -> None:
+    """Strange names sort behind all ids, so `ls`, which reads the newest keys, read nothing else."""
+    job_id = setting.submit()
+    for number in range(300):
+        setting.put([(f"{prefix}zz-{number}.json", b"{}") for prefix in ("pending/9/", "leased/", "done/")])
+    assert [one.id for one in setting.store.jobs(limit=200)] == [job_id]
+
+
+def test_foreign_keys_beside_a_jobs_own_do_not_hide_it(setting: Setting) -> None:
+    """A look for a pending key took the first two rows of its listing, whosever they were."""
+    job_id = setting.submit()
+    setting.put([(f"pending/5/{job_id}{more}", b"{}") for more in ("", ".!", ".A", ".Echo.json", ".a")])
+    assert setting.store.status(job_id).state == "queued"
+    assert setting.store.resolve(job_id[:20]) == job_id
+    assert setting.store.cancel(job_id)[1]
+
+
 def test_gc_removes_none_of_them(setting: Setting) -> None:
     hostile = [(key, body) for key, body in everything() if not key.startswith((keys.WORKERS, keys.CACHE))]
     setting.put(hostile)

@@ -34,7 +34,8 @@ def jobs(ctx: Context, *, since: float, limit: int, fetch: Fetch) -> list[Status
     """
     found: dict[str, Status] = {}
     for prefix, after, parse in _sources(since):
-        wanted = _newest((entry.key for entry in every_entry(ctx, prefix, after=after)), limit)
+        listed = (entry.key for entry in every_entry(ctx, prefix, after=after))
+        wanted = _newest((key for key in listed if keys.parse_pending(key) or keys.parse_job(key, prefix)), limit)
         for row in fetch(lambda key, parse=parse: _read(ctx, key, parse), wanted):  # type: ignore[misc]
             if row is not None:
                 found[row.id] = row
@@ -82,8 +83,8 @@ def _done_row(key: str, body: bytes, last_modified: float) -> Status | None:
     return None if job_id is None else of_result(decode(Result, key, body, whose=job_id))
 
 
-def ids_with_prefix(ctx: Context, prefix: str, *, enough: int = 2) -> list[str]:
-    """Ids that begin with `prefix`, wherever the jobs are; no more than `enough` from each place."""
+def ids_with_prefix(ctx: Context, prefix: str, *, enough: int = 50) -> list[str]:
+    """Ids that begin with `prefix`, wherever the jobs are; of each place `enough` keys are looked at, foreign ones too."""
     found: set[str] = set()
     for place in (keys.DONE, keys.LEASED):
         for entry in ctx.list(f"{place}{prefix}", limit=enough).entries:

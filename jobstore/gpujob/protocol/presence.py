@@ -18,6 +18,7 @@ from gpujob.records import Presence, decode
 Control = Literal["", "drain", "stop"]
 DEAD_AFTER = 3.0  # missed writes
 MOST_WORKERS = 5000  # are asked for at one look
+MOST_KEYS = 20_000  # are listed for them
 
 
 class PresenceKeeper:
@@ -81,7 +82,7 @@ def live_workers(ctx: Context) -> list[tuple[Presence, float]]:
 
 def _lately(ctx: Context) -> Iterator[tuple[str, str]]:
     """Presence keys with their workers' ids, without those that no worker can have written and still live."""
-    for entry in every_entry(ctx, keys.WORKERS):
+    for entry in islice(every_entry(ctx, keys.WORKERS), MOST_KEYS):
         worker_id = keys.parse_worker(entry.key)
         if worker_id is not None and ctx.store_now() - entry.last_modified < MAX_PRESENCE_EVERY_S * DEAD_AFTER:
             yield entry.key, worker_id

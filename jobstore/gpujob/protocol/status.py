@@ -95,7 +95,7 @@ def _pending(ctx: Context, job_id: str, hint: Manifest | None) -> Status | None:
 def pending_key(ctx: Context, job_id: str) -> str | None:
     """The key under which the job waits, found by up to three LISTs."""
     for priority in keys.LEVELS:
-        for entry in ctx.list(keys.pending_prefix(priority, job_id), limit=2).entries:
+        for entry in ctx.list(keys.pending_prefix(priority, job_id)).entries:  # foreign keys may come before ours
             parsed = keys.parse_pending(entry.key)
             if parsed is not None and parsed.id == job_id:
                 return entry.key
