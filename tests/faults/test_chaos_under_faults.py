@@ -22,8 +22,16 @@ from tests.sizing import pick
 
 __all__ = ["minio", "s3_server", "seaweedfs"]
 
-JOBS = pick(12, 500)
+JOBS = pick(16, 500)
 RATES = pick([0.2], [0.05, 0.2])
+PLAN = replace(
+    trials.PLAN,
+    jobs=JOBS,
+    job_s=pick(0.5, 0.05),
+    first_blow_s=1.0,
+    look_every_s=pick(0.2, 0.5),
+    deadline_s=900.0,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,8 +47,7 @@ def alone() -> Iterator[None]:
 def test_chaos_under_faults(rate: float, s3_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
-    plan = replace(trials.PLAN, jobs=JOBS, seed=int(rate * 100), deadline_s=700.0)
-    found = trials.run(s3_server, Chances(rate), plan)
+    found = trials.run(s3_server, Chances(rate), replace(PLAN, seed=int(rate * 100)))
     print(found)
     assert found.report.kills > 0
     assert found.waits == JOBS

@@ -16,15 +16,16 @@ from tests.acceptance import chaos
 from tests.faults import impatient, trials
 from tests.faults.crowd import Crowd
 from tests.servers import NAMES
-from tests.sizing import pick, require_or_skip
+from tests.sizing import only_at_full_size, require_or_skip
 
-JOBS = pick(24, 120)
-DEATHS = pick(1, 3)
+JOBS = 90
+DEATHS = 3
 
 
 @pytest.fixture(params=NAMES)
 def own_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server of this test's own, since others would miss it."""
+    only_at_full_size("a server killed with -9 in the middle of a run")
     require_or_skip(request.param, HOW[request.param], there=find(request.param) is not None)
     with servers.running(request.param) as server:
         yield server

@@ -18,7 +18,7 @@ from tests.servers import minio, s3_server, seaweedfs
 __all__ = ["minio", "s3_server", "seaweedfs"]
 
 DAY_S = 86400.0
-JOBS = 6
+JOBS = 3
 
 
 @pytest.mark.parametrize(("off_by_s", "said"), [(DAY_S, "24 h 0 min ahead of"), (-DAY_S, "24 h 0 min behind")])

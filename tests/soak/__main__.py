@@ -19,7 +19,7 @@ def main() -> None:
     wanted = parser.parse_args()
     started = time.monotonic()
     with fast():
-        fleet = Fleet(Plan(workers=wanted.workers, jobs=wanted.jobs, seed=wanted.seed))
+        fleet = Fleet(Plan(workers=wanted.workers, jobs=wanted.jobs, seed=wanted.seed), print)
         fleet.run()
     found = examine(fleet)
     print(f"{found}\nin {time.monotonic() - started:.0f} s of this machine's time")

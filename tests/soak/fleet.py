@@ -28,6 +28,7 @@ T = TypeVar("T")
 CONFIG = QueueConfig(ttl_s=30.0, beat_s=10.0)
 LATENCY_S = (0.01, 0.06)
 REPLACED_AFTER_S = 60.0
+QUARTER_S = 900.0
 
 
 @dataclass(frozen=True)
@@ -120,10 +121,13 @@ class TimedExecutor(Executor):
 
 
 class Fleet:
-    """One run. `run` returns when every job has ended and everything is cleaned up."""
+    """One run. `run` returns when every job has ended and everything is cleaned up; `on_quarter` hears of each quarter
+    of a simulated hour that has passed.
+    """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, on_quarter: Callable[[str], None] = lambda text: None) -> None:
         self.plan = plan
+        self._on_quarter = on_quarter
         self.rng = Random(plan.seed)
         self.world = World()
         self.store = Ledger(self.world)
@@ -261,4 +265,6 @@ class Fleet:
             due_s = world.next_timer_s()
             assert due_s is not None, "nobody has anything to do"
             assert due_s - START_S < 30 * 86400.0, f"{len(self.store.results)} jobs ended in a month"
+            if due_s // QUARTER_S > world.now_s // QUARTER_S:
+                self._on_quarter(f"{(due_s - START_S) / 3600:.2f} h: {len(self.store.results):,} jobs ended")
             world.advance(due_s)
