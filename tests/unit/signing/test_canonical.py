@@ -15,7 +15,7 @@ from tests.sizing import pick
 from tests.unit.signing.parties import JOB, NOW, manifest, result, stripped
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -80,7 +80,7 @@ def test_what_is_absent_is_left_out_and_defaults_are_there() -> None:
     assert "title" not in found and found["labels"] == {} and found["retry"]["max_attempts"] == 3
 
 
-@settings(max_examples=pick(60, 600), deadline=None)
+@settings(max_examples=pick(40, 200), deadline=None)
 @given(spec=OBJECTS, requires=OBJECTS, title=TEXT, at=st.floats(0, 1e11), ttl=st.integers(1, 10**8))
 def test_a_job_is_the_same_after_pending_the_lease_and_done(
     spec: dict[str, Any], requires: dict[str, Any], title: str, at: float, ttl: int
@@ -110,7 +110,7 @@ def test_a_job_is_the_same_after_pending_the_lease_and_done(
     assert manifest_bytes(ended.manifest) == signed
 
 
-@settings(max_examples=pick(60, 600), deadline=None)
+@settings(max_examples=pick(40, 200), deadline=None)
 @given(output=OBJECTS, worker=OBJECTS, engine=OBJECTS, message=TEXT, queue=st.floats(0, 1e9) | st.integers(0, 10**9))
 def test_a_result_is_the_same_however_often_it_is_read(
     output: dict[str, Any], worker: dict[str, Any], engine: dict[str, Any], message: str, queue: float
