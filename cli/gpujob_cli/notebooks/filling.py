@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import metadata
 from urllib.parse import urlsplit
 
-from gpujob import keys
+from gpujob import keys, settings
 from gpujob.buckets.base import Bucket
 from gpujob.buckets.opening import parse_url
 from gpujob.errors import Configuration, InvalidSpec, Unavailable
@@ -41,6 +41,9 @@ def place(url: str) -> tuple[str, str]:
     store = parse_url(url)
     if store.scheme == "memory":
         raise Configuration("a store in memory ends with its process: no worker elsewhere can reach it")
+    if store.scheme == "gs":
+        endpoint = settings.google_endpoint()
+        return "" if endpoint == settings.GOOGLE_ENDPOINT else endpoint, ""
     if store.scheme != "s3":
         return "", ""
     from gpujob_cli.s3_facts import endpoint_and_region

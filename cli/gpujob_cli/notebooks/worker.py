@@ -13,6 +13,8 @@ is handed back.
 
 **Credentials** come from the environment, else from Colab's secrets (the key symbol on the left), else from Kaggle's,
 under the names `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`. They are never printed. Give a worker keys of its own.
+For a store on Google Cloud Storage (gs://) they are an HMAC key; without one, Colab asks for your Google account, and
+then whatever runs here may do what you may.
 """
 
 # %%
@@ -91,6 +93,7 @@ must("-m", "pip", "install", "--quiet", "boto3>=1.37")
 import boto3
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+GOOGLE = "https://storage.googleapis.com"
 SECRET_S = 20  # a person may have to allow it; where nobody is, nobody answers
 
 
@@ -117,13 +120,19 @@ def of_kaggle(name: str) -> str:
     return str(importlib.import_module("kaggle_secrets").UserSecretsClient().get_secret(name))
 
 
+def has_keys() -> bool:
+    """Whether there are keys for this store. Google's begin with GOOG, and others are none of its business."""
+    found = boto3.session.Session().get_credentials()
+    return bool(found) and (not STORE.startswith("gs:") or found.access_key.startswith("GOOG"))
+
+
 def find_credentials() -> str:
     """Where the credentials came from; they are in the environment then. Empty where there are none."""
     sent = Path("gpujob-credentials.json")  # `gpujob worker launch` sends it
     if sent.exists():
         os.environ |= json.loads(sent.read_text())
         sent.unlink()
-    if boto3.session.Session().get_credentials():
+    if has_keys():
         return "the environment"
     for place, look in {"Colab's secrets": of_colab, "Kaggle's secrets": of_kaggle}.items():
         try:
@@ -137,13 +146,23 @@ def find_credentials() -> str:
     return ""
 
 
+def log_in() -> str:
+    """Whose login to Google is used: on Colab that of whoever opened this notebook, who is asked for it."""
+    must("-m", "pip", "install", "--quiet", "google-auth[urllib3]>=2.40")
+    with suppress(ImportError):
+        importlib.import_module("google.colab.auth").authenticate_user()
+        return "your Google account"
+    return "this machine's login to Google"
+
+
 if not STORE:
     raise RuntimeError("STORE is empty: fill in the queue's URL above, such as s3://bucket/prefix")
-given = {"GPUJOB_STORE": STORE, "AWS_ENDPOINT_URL_S3": ENDPOINT, "AWS_DEFAULT_REGION": REGION}
+given = {"GPUJOB_STORE": STORE, "AWS_DEFAULT_REGION": REGION}
+given["GPUJOB_GCS_ENDPOINT" if STORE.startswith("gs:") else "AWS_ENDPOINT_URL_S3"] = ENDPOINT
 given["GPUJOB_TRUST_SUBMITTERS"] = TRUST_SUBMITTERS
 os.environ |= {name: value for name, value in given.items() if value}
-if STORE.startswith("s3:"):
-    place = find_credentials()
+if STORE.startswith(("s3:", "gs:")):
+    place = find_credentials() or (log_in() if STORE.startswith("gs:") else "")
     if not place:
         raise RuntimeError(f"no credentials: put {' and '.join(KEYS)} into the secrets of this notebook")
     print(f"credentials from {place}")
@@ -152,9 +171,22 @@ if STORE.startswith("s3:"):
 # @title gpujob, out of the bucket
 import hashlib
 import tempfile
-from urllib.parse import unquote
+import urllib.request
+from urllib.parse import quote, unquote
 
 from botocore.config import Config
+
+
+def by_login(bucket: str, key: str) -> bytes:
+    """An object of Google Cloud Storage, for whoever is logged in here."""
+    auth = importlib.import_module("google.auth")
+    who, _ = auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_only"])
+    http = importlib.import_module("urllib3").PoolManager()
+    who.refresh(importlib.import_module("google.auth.transport.urllib3").Request(http))
+    address = f"{ENDPOINT or GOOGLE}/{bucket}/{quote(key)}"
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {who.token}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return bytes(answer.read())
 
 
 def fetch(name: str) -> bytes:
@@ -170,8 +202,12 @@ def fetch(name: str) -> bytes:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    client = boto3.session.Session().client("s3", config=plain)
-    return client.get_object(Bucket=bucket, Key=f"{prefix}/{WHEEL}".lstrip("/"))["Body"].read()
+    key = f"{prefix}/{WHEEL}".lstrip("/")
+    if scheme == "gs" and not has_keys():
+        return by_login(bucket, key)
+    where = (ENDPOINT or GOOGLE) if scheme == "gs" else None
+    client = boto3.session.Session().client("s3", config=plain, endpoint_url=where)
+    return client.get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 if WHEEL.count("/") != 2:
@@ -183,7 +219,7 @@ if hashlib.sha256(body).hexdigest() != sha256:
 wheel = Path(tempfile.mkdtemp()) / name
 wheel.write_bytes(body)
 must("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
-extras = ",".join(filter(None, [EXTRAS, "sign" if TRUST_SUBMITTERS else ""]))
+extras = ",".join(filter(None, [EXTRAS, "sign" if TRUST_SUBMITTERS else "", "gcs" if STORE.startswith("gs:") else ""]))
 must("-m", "pip", "install", "--quiet", f"{wheel}[{extras}]" if extras else str(wheel))
 print(f"installed {name}, sha256 {sha256[:12]}")
 

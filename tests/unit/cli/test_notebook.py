@@ -113,6 +113,13 @@ def test_amazons_own_endpoint_needs_no_name(monkeypatch: pytest.MonkeyPatch) -> 
         filling.place("memory://jobs")
 
 
+def test_google_has_no_region_and_only_another_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert filling.place("gs://jobs/gpu") == ("", "")
+    assert filling.only_here("gs://jobs/gpu") is None
+    monkeypatch.setenv("GPUJOB_GCS_ENDPOINT", "https://storage.europe-west3.rep.googleapis.com/")
+    assert filling.place("gs://jobs/gpu") == ("https://storage.europe-west3.rep.googleapis.com", "")
+
+
 def test_a_wheel_is_brought_once() -> None:
     bucket = MemoryBucket()
     assert filling.bring(bucket, WHEEL)

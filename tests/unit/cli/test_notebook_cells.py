@@ -14,7 +14,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
+
+from tests.google.imitation import BUCKET, imitation
 
 KEPT = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Assign)
 SECRETS = {"AWS_ACCESS_KEY_ID": "a-key", "AWS_SECRET_ACCESS_KEY": "a-secret", "AWS_SESSION_TOKEN": "a-token"}
@@ -168,7 +171,7 @@ def test_the_wheel_is_fetched_from_under_the_prefix(cells: dict[str, Any], store
         return {"Body": io.BytesIO(b"wheel")}
 
     client = SimpleNamespace(get_object=get_object)
-    cells["boto3"].session.Session = lambda: SimpleNamespace(client=lambda name, config: client)
+    cells["boto3"].session.Session = lambda: SimpleNamespace(client=lambda name, **_: client)
     cells |= {"STORE": store, "WHEEL": "dist/0/x.whl"}
     assert cells["fetch"]("x.whl") == b"wheel"
     assert asked == [place]
@@ -177,3 +180,55 @@ def test_the_wheel_is_fetched_from_under_the_prefix(cells: dict[str, Any], store
 def test_a_wheel_beside_the_notebook_comes_first(cells: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "x.whl").write_bytes(b"beside")
     assert cells["fetch"]("x.whl") == b"beside"
+
+
+# ---------------------------------------------------------------------- Google Cloud Storage
+
+GOOGLES = {"AWS_ACCESS_KEY_ID": "GOOG1EXAMPLE", "AWS_SECRET_ACCESS_KEY": "a-secret"}
+
+
+def of_environment() -> SimpleNamespace:
+    """boto3, as far as it looks for keys in the environment."""
+
+    def find() -> SimpleNamespace | None:
+        key = os.environ.get("AWS_ACCESS_KEY_ID")
+        return SimpleNamespace(access_key=key) if key else None
+
+    return SimpleNamespace(session=SimpleNamespace(Session=lambda: SimpleNamespace(get_credentials=find)))
+
+
+@pytest.mark.parametrize(("secrets", "enough"), [(GOOGLES, True), (SECRETS, False), ({}, False)])
+def test_only_googles_keys_are_keys_for_gs(
+    cells: dict[str, Any], monkeypatch: pytest.MonkeyPatch, secrets: dict[str, str], enough: bool
+) -> None:
+    cells |= {"boto3": of_environment(), "STORE": "gs://jobs"}
+    for name, value in secrets.items():
+        monkeypatch.setitem(os.environ, name, value)
+    assert cells["has_keys"]() is enough
+    cells["STORE"] = "s3://jobs"
+    assert cells["has_keys"]() is bool(secrets)
+
+
+def test_without_keys_colab_asks_for_the_account(cells: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    cells["must"] = lambda *words: asked.append(words[-1])
+    monkeypatch.setitem(sys.modules, "google.colab.auth", None)
+    assert cells["log_in"]() == "this machine's login to Google"
+    for name in ("google", "google.colab"):
+        module(monkeypatch, name)
+    module(monkeypatch, "google.colab.auth", authenticate_user=lambda: asked.append("the account"))
+    assert cells["log_in"]() == "your Google account"
+    assert asked == ["google-auth[urllib3]>=2.40", "google-auth[urllib3]>=2.40", "the account"]
+
+
+@pytest.mark.parametrize("by", ["key", "login"])
+def test_the_wheel_comes_out_of_googles_bucket(
+    cells: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, by: str
+) -> None:
+    with imitation() as served:
+        served.service.make_bucket(BUCKET).objects.slip_in("team/dist/0/x.whl", b"wheel")
+        for name, value in (served.by_key if by == "key" else served.by_login(tmp_path)).items():
+            monkeypatch.setitem(os.environ, name, value)
+        cells |= {"boto3": boto3, "STORE": f"gs://{BUCKET}/team", "WHEEL": "dist/0/x.whl", "ENDPOINT": served.endpoint}
+        assert cells["fetch"]("x.whl") == b"wheel"
+        assert served.service.tokens.given == (by == "login")
