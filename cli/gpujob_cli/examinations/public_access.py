@@ -11,7 +11,7 @@ from typing import Any
 
 from gpujob import keys
 from gpujob_cli.examinations.findings import Finding
-from gpujob_cli.examinations.s3_asking import Answer, S3Asking
+from gpujob_cli.examinations.s3_asking import S3Asking
 
 EVERYBODY = ("AllUsers", "AuthenticatedUsers")
 CLOSE = (
@@ -39,6 +39,8 @@ def without_credentials(asking: S3Asking, *, told: bool = False) -> Iterator[Fin
             yield Finding("public", "broken", text, "switch the store's access control on", facts={"open": opened})
     elif not told and opened is not None:
         yield Finding("public", "ok", "a request without credentials is refused", facts={"open": []})
+    elif not told:
+        yield Finding("public", "note", "not known: a request without credentials got no clear answer")
 
 
 def open_statements(policy: str, bucket: str, prefix: str) -> list[tuple[str, bool]]:
@@ -72,21 +74,17 @@ def _of_list(asking: S3Asking) -> Iterator[Finding]:
 
 
 def _opened(asking: S3Asking) -> list[str] | None:
-    """What a request without a signature gets of the queue; None where no answer came."""
+    """What a request without a signature gets of the queue; None where no answer came.
+
+    "It is not there" is told only to who may read: there is no queue yet, and everybody could read it.
+    """
     name, prefix, anonymous = asking.name, asking.prefix, asking.anonymous
-    asked = {
-        "objects can be read": asking.ask(lambda: anonymous.head_object(Bucket=name, Key=prefix + keys.QUEUE)),
-        "the queue can be listed": asking.ask(lambda: anonymous.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1)),
-    }
-    return (
-        None
-        if any(_unclear(answer) for answer in asked.values())
-        else [what for what, one in asked.items() if one.given]
-    )
-
-
-def _unclear(answer: Answer) -> bool:
-    return answer.kind == "silent"
+    read = asking.ask(lambda: anonymous.head_object(Bucket=name, Key=prefix + keys.QUEUE))
+    listed = asking.ask(lambda: anonymous.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1))
+    if "silent" in (read.kind, listed.kind):
+        return None
+    found = ["objects can be read"] if read.kind in ("given", "absent") else []
+    return [*found, "the queue can be listed"] if listed.given else found
 
 
 def _is_open(row: Any, bucket: str, prefix: str) -> bool:

@@ -96,7 +96,7 @@ def test_a_store_that_asks_nobody_who_they_are(stubbed: Stubbed, loopback: bool,
     stubbed.unsigned.add_client_error("head_object", "404", http_status_code=404)
     stubbed.unsigned.add_response("list_objects_v2", {"IsTruncated": False})
     ((seen, text),) = stubbed.looked()
-    assert seen == status and text.startswith("the queue can be listed without any credentials")
+    assert seen == status and text.startswith("objects can be read and the queue can be listed without any credentials")
 
 
 def test_a_refusal_of_everybody_is_well(stubbed: Stubbed) -> None:
@@ -104,6 +104,13 @@ def test_a_refusal_of_everybody_is_well(stubbed: Stubbed) -> None:
     for question in ("head_object", "list_objects_v2"):
         stubbed.unsigned.add_client_error(question, "AccessDenied", http_status_code=403)
     assert [status for status, _ in stubbed.looked()] == ["ok"]
+
+
+def test_no_clear_answer_is_not_taken_for_a_refusal(stubbed: Stubbed) -> None:
+    stubbed.signed.add_response("get_bucket_acl", {"Grants": []})
+    stubbed.unsigned.add_client_error("head_object", "503", http_status_code=503)
+    stubbed.unsigned.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
+    assert [status for status, _ in stubbed.looked()] == ["note"]
 
 
 # -- identity: AWS's answers are botocore's stubs, since there is no AWS here
