@@ -98,6 +98,11 @@ def test_a_refusal_says_what_to_do(s3_server: Server) -> None:
     assert caught.value.hint is not None and "gpujob init" in caught.value.hint
 
 
+def test_init_by_an_operator_of_a_prefix_was_refused_for_not_asking_about_the_whole_bucket(s3_server: Server) -> None:
+    """HEAD of a bucket needs the right to list all of it, which an operator of one queue in it has not."""
+    assert as_user(s3_server, "operator").create_bucket() is False
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_what_is_missing_is_missing_and_not_forbidden(s3_server: Server, role: Role) -> None:
     assert as_user(s3_server, role).head("done/nowhere.json") is None

@@ -25,7 +25,7 @@ from gpujob.buckets.s3_checksums import content_md5
 from gpujob.buckets.s3_client import S3Clients, Timeouts
 from gpujob.buckets.s3_place import S3Place
 from gpujob.clock import SYSTEM, Runtime
-from gpujob.errors import Unavailable
+from gpujob.errors import Denied, Unavailable
 
 EtagStyle = Literal["quoted", "unquoted"]
 
@@ -126,7 +126,11 @@ class S3Bucket:
     def create_bucket(self) -> bool:
         """Creates the bucket itself where it is missing; True if this call did."""
         place = self._place
-        if place.ask_if_there("HEAD", "", lambda: self._s3.head_bucket(Bucket=place.name)) is not None:
+        try:
+            if place.ask_if_there("HEAD", "", lambda: self._s3.head_bucket(Bucket=place.name)) is not None:
+                return False
+        except Denied:  # who may list below a prefix only may not ask for the bucket as a whole
+            self.list("", limit=1)
             return False
         region = self._s3.meta.region_name
         elsewhere = region not in (None, "", "us-east-1", "aws-global")
