@@ -123,7 +123,9 @@ def of_kaggle(name: str) -> str:
 def has_keys() -> bool:
     """Whether there are keys for this store. Google's begin with GOOG, and others are none of its business."""
     found = boto3.session.Session().get_credentials()
-    return bool(found) and (not STORE.startswith("gs:") or found.access_key.startswith("GOOG"))
+    if not found:
+        return False
+    return not STORE.startswith("gs:") or str(found.access_key).startswith("GOOG")
 
 
 def find_credentials() -> str:
