@@ -19,6 +19,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.errors import GpujobError, InvalidSpec, LocalDisk
 from gpujob.fetching import Progress, Wanted
 from gpujob.fetching import fetch as fetch_files
+from gpujob.home_paths import at_home
 from gpujob.names import check_names
 from gpujob.protocol.context import Context
 from gpujob.records import InputFile
@@ -62,7 +63,7 @@ def fetch(bucket: Bucket, files: Iterable[InputFile], folder: Path) -> dict[str,
 
 def _look_at(files: list[FileEntry], base_dir: Path) -> list[_Source]:
     check_names(file.name for file in files)
-    sources = [_Source(file.name, base_dir / Path(file.source or file.name).expanduser()) for file in files]
+    sources = [_Source(file.name, base_dir / at_home(file.source or file.name)) for file in files]
     problems = tuple(
         Problem(str(base_dir), 0, 0, f"files[{row}].source", problem)
         for row, source in enumerate(sources)

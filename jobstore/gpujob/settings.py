@@ -23,6 +23,7 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gpujob.errors import Configuration
+from gpujob.home_paths import at_home
 from gpujob.redaction import without_passwords
 
 PREFIX = "GPUJOB_"
@@ -61,7 +62,7 @@ def _store_url(value: object) -> object:
         raise ValueError("empty")
     scheme, found, rest = value.partition("://")
     if not found:
-        return Path(value).expanduser().absolute().as_uri()
+        return at_home(value).absolute().as_uri()
     if scheme not in SCHEMES:
         raise ValueError(
             f"{scheme}:// is no store; s3://bucket/prefix, gs://bucket/prefix, file:///path, memory:// are"
@@ -333,7 +334,7 @@ def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
     store = values.get("store")
     if path is None or not isinstance(store, str) or not store.strip() or "://" in store:
         return values
-    return values | {"store": str(path.parent / Path(store).expanduser())}
+    return values | {"store": str(path.parent / at_home(store))}
 
 
 def _profile(profiles: Any, chosen: str | None, path: Path) -> Mapping[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from localstack.servers import Server
 
 from gpujob import queue
-from tests.acceptance.careless_s3 import careless_s3
 from tests.acceptance.machine import Machine
+from tests.hostile.dialects import Dialect, dialect_server
 from tests.servers import seaweedfs  # noqa: F401 - a fixture
 
 NOWHERE = {
@@ -108,14 +108,14 @@ def test_init_in_a_folder_that_cannot_be_written_is_a_sentence(machine: Machine)
 
 
 def test_an_unsafe_store_is_refused_by_name_and_nothing_is_written(machine: Machine) -> None:
-    with careless_s3() as (env, objects):
+    with dialect_server(Dialect(ignores_conditions=True)) as (env, store):
         ran = machine.run("init", "s3://bucket/prefix", "--json", env=env)
         assert ran.code == 3
         assert ran.error["type"] == "UnsafeStore"
         assert "s3://bucket/prefix is not safe" in ran.error["message"]
         assert "overwrites" in ran.error["message"]
         assert "SeaweedFS" in ran.error["hint"]
-        assert objects == {}
+        assert store.objects == {}
         code, found = checks(machine, "--store", "s3://bucket/prefix", env=env)
         assert code == 3
         assert found["safety"]["status"] == "broken" and "overwrites" in found["safety"]["text"]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gpujob import JobStore, MemoryBucket
 from gpujob.buckets.folder import FolderBucket
 from gpujob.buckets.opening import parse_url
-from gpujob.errors import Configuration
+from gpujob.errors import Configuration, InvalidSpec
 from gpujob.settings import load
+from gpujob.specs import parse_object
 from gpujob_worker.speech.wav import NotOurWav, read_wav
 from gpujob_worker.video.probing import from_banner, from_ffprobe
 
@@ -27,6 +29,19 @@ def test_a_file_whose_name_is_no_text_ended_every_listing_of_a_folder_store(tmp_
 def test_a_bracket_in_a_stores_url_was_a_traceback(url: str) -> None:
     with pytest.raises(Configuration, match=r"not the URL of a store|does not name"):
         parse_url(url)
+
+
+def test_the_home_of_a_user_who_is_not_there_was_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(Configuration, match="not the URL of a store"):
+        parse_url("~nobody-of-that-name/queue")
+    (tmp_path / "gpujob.toml").write_text('store = "~nobody-of-that-name/queue"')
+    loaded = load(folder=tmp_path, environ={"HOME": str(tmp_path)})
+    assert loaded.settings.store.endswith("/~nobody-of-that-name/queue")
+    spec = parse_object(
+        {"kind": "echo", "input": {"message": "hi"}, "files": [{"name": "a", "source": "~nobody-here/a"}]}
+    )
+    with pytest.raises(InvalidSpec, match="there is no file"):
+        JobStore(MemoryBucket()).submit(spec, base_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

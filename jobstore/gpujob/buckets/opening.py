@@ -16,6 +16,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.buckets.wrapped import WrappedBucket
 from gpujob.clock import SYSTEM, Runtime
 from gpujob.errors import Configuration
+from gpujob.home_paths import at_home
 
 if TYPE_CHECKING:
     from gpujob.buckets.gcs import GoogleBucket
@@ -137,7 +138,7 @@ def _named(url: str, scheme: str, rest: str) -> StoreUrl:
 def _not_a_store(url: str) -> Configuration:
     hint = f"Use {FORMS}."
     if url.startswith(("/", "./", "../", "~")):
-        hint = f"For a folder write file://{Path(url).expanduser().absolute()}"
+        hint = f"For a folder write file://{at_home(url).absolute()}"
     shown = repr(url) if "@" not in url else "What was given"  # it may hold a password
     return Configuration(f"{shown} is not the URL of a store.", hint=hint)
 

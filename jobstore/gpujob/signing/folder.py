@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpujob.errors import Configuration, Conflict, InvalidSpec, LocalDisk
+from gpujob.home_paths import at_home
 from gpujob.signing.private import new_key
 from gpujob.signing.public import PublicKey, parse_key
 
@@ -58,7 +59,7 @@ def private_path(folder: Path, name_or_path: str) -> Path:
     named = folder / f"{name_or_path}.pem"
     if _NAME.fullmatch(name_or_path) and (named.exists() or not Path(name_or_path).exists()):
         return named
-    return Path(name_or_path).expanduser()
+    return at_home(name_or_path)
 
 
 def _public(path: Path) -> PublicKey:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpujob.errors import Configuration
+from gpujob.home_paths import at_home
 
 PREFIX = "ed25519:"
 RAW_BYTES = 32
@@ -73,7 +74,7 @@ def _keys_of(word: str, folder: Path, setting: str) -> Iterable[PublicKey]:
     if word.startswith(PREFIX):
         return [_parsed(word, setting)]
     own = folder / f"{word}.pub"
-    path = own if "/" not in word and own.is_file() else Path(word).expanduser()
+    path = own if "/" not in word and own.is_file() else at_home(word)
     try:
         with path.open("rb") as stream:
             text = stream.read(MAX_FILE_BYTES).decode("utf-8")

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, JsonValue, PrivateAttr, ValidationError, WithJsonSchema
 
 from gpujob.errors import Configuration
+from gpujob.home_paths import at_home
 from gpujob.specs.fields import Duration, FileName, Line, Size, Strict, clashes
 from gpujob.specs.nearest import Refused
 from gpujob.specs.problems import Finding, show_path
@@ -163,7 +164,7 @@ class Spec(Strict):
     def sources(self) -> dict[str, FilePath]:
         """Where each file of the job lies on this machine, by name; relative paths start at the spec's folder."""
         folder = FilePath() if self._source.startswith("<") or self._source == "-" else FilePath(self._source).parent
-        return {file.name: folder / FilePath(file.source or file.name).expanduser() for file in self.files}
+        return {file.name: folder / at_home(file.source or file.name) for file in self.files}
 
     def canonical(
         self, defaults: Mapping[str, Any] | None = None, *, digests: Mapping[str, Mapping[str, Any]] | None = None

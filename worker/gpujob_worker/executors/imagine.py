@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from gpujob import settings
 from gpujob.errors import JobFailed
+from gpujob.home_paths import at_home
 from gpujob_worker.executor import Device, Executor, JobContext, Needs, Outcome, Readiness, Report
 from gpujob_worker.image import devices, fetching, memory, snapshots
 from gpujob_worker.image.choosing import Choice, Own, choose, is_folder, may_fetch, refused
@@ -42,7 +43,7 @@ class ImagineExecutor(Executor):
         if absent:
             return Readiness(False, f"{', '.join(absent)} not installed", _INSTALL)
         model = self._own.model
-        if model and is_folder(model) and not Path(model).expanduser().is_dir():
+        if model and is_folder(model) and not at_home(model).is_dir():
             return Readiness(False, f"there is no folder {model}", "Correct GPUJOB_IMAGE_MODEL.")
         return Readiness(True)
 

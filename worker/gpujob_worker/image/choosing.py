@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.errors import JobFailed
+from gpujob.home_paths import at_home
 
 DEFAULT_MODEL = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 RENAMED = {"runwayml/stable-diffusion-v1-5": DEFAULT_MODEL}
@@ -44,7 +45,7 @@ def choose(wanted: Mapping[str, Any], own: Own) -> Choice:
         return Choice(DEFAULT_MODEL, revision)
     if not is_folder(own.model):
         return Choice(RENAMED.get(own.model, own.model), revision)
-    folder = Path(own.model).expanduser()
+    folder = at_home(own.model)
     if revision:
         raise JobFailed(
             f"this worker's image model is a folder, which has no revision {revision}",
