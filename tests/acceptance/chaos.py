@@ -28,8 +28,8 @@ from gpujob.buckets.opening import open_bucket
 from gpujob.buckets.retrying import RetryingBucket
 from gpujob.chance import system_random
 from gpujob.clock import SYSTEM
-from gpujob.errors import GpujobError
 from gpujob.decisions import MAX_LOSSES
+from gpujob.errors import GpujobError
 from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
 from gpujob.queue import save
@@ -222,7 +222,9 @@ def run(
 def _scene(store: JobStore, fleet: Fleet) -> str:
     """What stands in the store, and the last lines of those that live."""
     try:
-        keys_left = [entry.key for prefix in (keys.PENDING, keys.LEASED) for entry in every_entry(store.context, prefix)]
+        keys_left = [
+            entry.key for prefix in (keys.PENDING, keys.LEASED) for entry in every_entry(store.context, prefix)
+        ]
     except GpujobError as error:
         keys_left = [str(error)]
     logs = [fleet.log_of[process.pid].read_text(errors="replace")[-1500:] for process in fleet.live]
