@@ -17,8 +17,8 @@ import botocore.compat
 from gpujob.buckets import s3_client
 from gpujob.buckets.s3_client import Timeouts
 
-CONNECT_S, READ_S = 2.0, 1.5
-LATE_S = 2.5  # what a proxy has to wait for so that these clients have given up
+CONNECT_S, READ_S = 1.5, 1.0
+LATE_S = 1.8  # what a proxy has to wait for so that these clients have given up
 OFF_BY = "TEST_CLOCK_OFF_BY_S"  # of the environment: seconds
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -25,6 +25,7 @@ from tests.faults.draws import Chances, Fault
 from tests.faults.proxy import FaultProxy
 
 PLAN = chaos.Plan(
+    workers=6,
     ttl_s=4.0,
     beat_s=1.0,
     job_s=0.05,
