@@ -8,4 +8,7 @@ from pathlib import Path
 
 def at_home(text: str) -> Path:
     """The path with its `~` or `~user` written out; as it stands where nobody has that name."""
-    return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises RuntimeError for a user that is not there
+    try:
+        return Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser raises RuntimeError for such a user
+    except ValueError:  # a NUL in the name
+        return Path(text)

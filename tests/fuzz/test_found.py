@@ -25,7 +25,9 @@ def test_a_file_whose_name_is_no_text_ended_every_listing_of_a_folder_store(tmp_
     assert [entry.key for entry in bucket.list("").entries] == ["pending/a.json"]
 
 
-@pytest.mark.parametrize("url", ["s3://[", "s3://[]", "file://[x", "s3://[::1]x/y"])
+@pytest.mark.parametrize(
+    "url", ["s3://[", "s3://[]", "file://[x", "s3://[::1]x/y", "~\0", "file:///a%00b", "file:///\0"]
+)
 def test_a_bracket_in_a_stores_url_was_a_traceback(url: str) -> None:
     with pytest.raises(Configuration, match=r"not the URL of a store|does not name"):
         parse_url(url)

@@ -95,7 +95,7 @@ def endpoint_of(bucket: Bucket) -> str:
 def parse_url(url: str) -> StoreUrl:
     """A store's URL taken apart, or `Configuration` with what is wrong with it."""
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() not in _SCHEMES:
+    if not separator or scheme.lower() not in _SCHEMES or "\0" in unquote(url):
         raise _not_a_store(url)
     try:
         parts = urlsplit(url)
