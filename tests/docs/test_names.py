@@ -22,7 +22,7 @@ PAGES = every_page()
 SHELLS = ("sh", "console", "bash")
 FOLDERS = "jobstore|worker|cli|colab|localstack|benchmarks|docs|examples|tests|scripts"
 GROUPS = {"worker", "models", "keys"}
-OUTSIDE = {"GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR", "GPUJOB_PROFILE"}
+OUTSIDE = {"GPUJOB_GCS_ENDPOINT", "GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR", "GPUJOB_PROFILE"}
 
 each_page = pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
 
