@@ -1,4 +1,4 @@
-"""What only S3's own interface knows of a bucket and of this machine's credentials. Asks, and changes nothing."""
+"""What only S3's own interface knows of a bucket, and where it is. Asks, and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,15 +9,6 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from gpujob.buckets.s3_client import plain_endpoint
-
-
-def credentials_from() -> str | None:
-    """Where botocore's chain finds credentials (`env`, `shared-credentials-file`, ...); None where it finds none."""
-    try:
-        found: Any = boto3.session.Session().get_credentials()
-    except BotoCoreError:
-        return None
-    return None if found is None else str(found.method)
 
 
 def endpoint_and_region() -> tuple[str, str]:

@@ -33,5 +33,7 @@ def _good(config: QueueConfig) -> Finding:
         "beat_s": config.beat_s,
         "retention_s": config.retention_s,
         "etag_style": config.etag_style,
+        "signed": config.signed,
     }
-    return Finding("queue", "ok", f"protocol {config.protocol}, {life}, {kept}", facts=facts)
+    signed = ", jobs are signed" if config.signed else ""
+    return Finding("queue", "ok", f"protocol {config.protocol}, {life}, {kept}{signed}", facts=facts)

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from gpujob.buckets.s3_clock import StoreClock
 from gpujob.clock import Runtime
+from gpujob.errors import Configuration
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,7 +71,7 @@ class S3Clients:
     ) -> None:
         self.runtime = runtime
         self.timeouts = timeouts or Timeouts()
-        self.session = session or boto3.session.Session()
+        self.session = session or _own_session()
         self.endpoint_url = endpoint_url
         self.clock = clock or StoreClock()
         self.dialect = dialect
@@ -111,7 +112,14 @@ class S3Clients:
             return client
 
     def _make(self, purpose: Purpose) -> S3Client:
-        client = self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config(purpose))
+        try:
+            client = self.session.client("s3", endpoint_url=self.endpoint_url, config=self._config(purpose))
+        except ValueError:  # botocore's words would repeat a password in it
+            raise Configuration(
+                "The endpoint that is set for the store is no address: a scheme and a host are, such as "
+                "http://127.0.0.1:9000.",
+                hint="Correct AWS_ENDPOINT_URL_S3 (GPUJOB_GCS_ENDPOINT for gs://), or the profile's endpoint_url.",
+            ) from None
         events = cast(Any, client.meta.events)  # the stubs think that handlers return nothing
         if self.dialect is not None:
             self.dialect.install(events)
@@ -134,6 +142,17 @@ class S3Clients:
             tcp_keepalive=True,
             user_agent_extra="gpujob",
         )
+
+
+def _own_session() -> boto3.session.Session:
+    """A session with the settings of this machine; `Configuration` where AWS's files or AWS_PROFILE cannot be used."""
+    try:
+        return boto3.session.Session()
+    except BotoCoreError as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise Configuration(
+            f"AWS's settings on this machine cannot be used: {said}.", hint="Check AWS_PROFILE and AWS's config files."
+        ) from error
 
 
 def is_tigris(endpoint: str) -> bool:

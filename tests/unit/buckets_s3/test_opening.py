@@ -88,3 +88,25 @@ def test_nothing_of_boto_is_imported_for_a_local_store(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_PROFILE", "nope", "The config profile (nope) could not be found"),
+        ("AWS_CONFIG_FILE", "broken.ini", "Unable to parse config file"),
+        ("AWS_ENDPOINT_URL_S3", "127.0.0.1:9000", "no address"),
+        ("AWS_ENDPOINT_URL_S3", "user:hunter2@minio.lab", "no address"),
+    ],
+)
+def test_settings_of_aws_that_cannot_be_used_were_called_a_bug_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, says: str
+) -> None:
+    (tmp_path / "broken.ini").write_text("broken [")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Configuration) as caught:
+        open_bucket("s3://my-bucket")
+    assert says in caught.value.message and caught.value.hint
+    assert "hunter2" not in str(caught.value) + caught.value.hint
