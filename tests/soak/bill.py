@@ -14,16 +14,18 @@ PUTS_A_JOB = 3.0
 GETS_A_JOB = 2.0
 DELETES_A_JOB = 2.0
 # Somebody else was quicker: a GET of a manifest that is gone, or a PUT of a lease that is there and a GET of it.
-MISSED_PUTS_A_JOB = 0.5
-MISSED_GETS_A_JOB = 3.0
-LISTS_A_JOB = 1.5  # a page serves ten seconds, and the end of a job asks for a fresh one
+MISSED_PUTS_A_JOB = 0.25
+MISSED_GETS_A_JOB = 1.0
+MISSED_DELETES_A_JOB = 0.75
+LISTS_A_JOB = 2.0  # a page serves ten seconds, and the end of a job asks for a fresh one
 # One death: the lease is read and taken over, and done/ is looked at once more.
 PUTS_A_DEATH = 2.0
-GETS_A_DEATH = 25.0  # of all that see an expired lease, each may look, a few at a time
-# One hour of one worker: presence each minute; polling each 30 s, leases each ttl + margin, sweeps each ten minutes.
+GETS_A_DEATH = 10.0  # of all that see an expired lease, each may look, a few at a time
+# One hour of one worker: presence each minute; polling each 30 s, leases each ttl + margin, sweeps each ten minutes, of
+# 20 requests at most and mostly of three LISTs.
 PUTS_AN_HOUR = 62.0
-LISTS_AN_HOUR = 300.0
-GETS_AN_HOUR = 6 * 20.0
+LISTS_AN_HOUR = 250.0
+GETS_AN_HOUR = 20.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def allowance(amount: Amount) -> dict[str, float]:
         "put": jobs * (PUTS_A_JOB + MISSED_PUTS_A_JOB) + amount.beats + deaths * PUTS_A_DEATH + hours * PUTS_AN_HOUR,
         "get": jobs * (GETS_A_JOB + MISSED_GETS_A_JOB) + deaths * GETS_A_DEATH + hours * GETS_AN_HOUR,
         "list": jobs * LISTS_A_JOB + hours * LISTS_AN_HOUR,
-        "delete": jobs * (DELETES_A_JOB + MISSED_GETS_A_JOB) + deaths,
+        "delete": jobs * (DELETES_A_JOB + MISSED_DELETES_A_JOB) + deaths,
     }
 
 

@@ -14,7 +14,7 @@ from tests.simulation.world import START_S
 from tests.soak import bill
 from tests.soak.fleet import Fleet
 
-SLACK_S = 180.0  # polling of up to 30 s, a take-over of up to 45 s and one more, a new worker after up to 90 s
+SLACK_S = 120.0  # polling of up to 30 s, a take-over of up to 45 s and one more, a new worker after up to 90 s
 
 
 @dataclass(frozen=True)
