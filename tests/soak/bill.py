@@ -17,14 +17,14 @@ DELETES_A_JOB = 2.0
 MISSED_PUTS_A_JOB = 0.25
 MISSED_GETS_A_JOB = 1.0
 MISSED_DELETES_A_JOB = 0.75
-LISTS_A_JOB = 2.0  # a page serves ten seconds, and the end of a job asks for a fresh one
+LISTS_A_JOB = 1.5  # a page serves ten seconds, and the end of a job asks for a fresh one
 # One death: the lease is read and taken over, and done/ is looked at once more.
 PUTS_A_DEATH = 2.0
 GETS_A_DEATH = 10.0  # of all that see an expired lease, each may look, a few at a time
 # One hour of one worker: presence each minute; polling each 30 s, leases each ttl + margin, sweeps each ten minutes, of
 # 20 requests at most and mostly of three LISTs.
 PUTS_AN_HOUR = 62.0
-LISTS_AN_HOUR = 250.0
+LISTS_AN_HOUR = 300.0
 GETS_AN_HOUR = 20.0
 
 
