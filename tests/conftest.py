@@ -43,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
             os.environ[name] = str(home / name.lower())
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    os.environ["NO_GCE_CHECK"] = "true"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script: tests press Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

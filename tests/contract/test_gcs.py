@@ -13,10 +13,13 @@ import boto3.session
 import pytest
 
 from gpujob.buckets.base import Bucket
-from gpujob.buckets.gcs import GoogleBucket, open_gcs
+from gpujob.buckets.gcs import ADVICE, GoogleBucket, open_gcs
 from gpujob.buckets.gcs_login import HmacKey
+from gpujob.buckets.gcs_pace import Pace
 from gpujob.buckets.s3 import S3Bucket, open_s3
+from gpujob.buckets.s3_place import S3Place
 from gpujob.chance import Random
+from gpujob.clock import SYSTEM
 from gpujob.errors import Denied, NoSuchBucket, PreconditionFailed
 from gpujob.probe import Verdict, probe
 from gpujob.testing.bucket_contract import BackDoor, BucketContract
@@ -99,6 +102,20 @@ def test_a_missing_bucket_and_a_refused_one_are_said(google: Imitation) -> None:
         with pytest.raises(Denied, match=words) as refused:
             open_gcs(BUCKET, access=key, endpoint_url=google.endpoint).create("a", b"")
         assert "gcloud" in str(refused.value.hint) and SECRET not in f"{refused.value} {refused.value.hint}"
+
+
+@pytest.mark.parametrize("access", ["by_key", "by_token"])
+def test_a_bucket_was_asked_for_in_a_place_called_auto(
+    access: str, request: pytest.FixtureRequest, google: Imitation
+) -> None:
+    """The signature's region is `auto`, which is no location of a bucket: none is named, so Google takes its default."""
+    made = request.getfixturevalue(access)
+    place = S3Place(made.place.clients, f"made-{access.replace('_', '-')}", "queue", scheme="gs", advice=ADVICE)
+    bucket = GoogleBucket(place, Pace(SYSTEM))
+    assert (bucket.create_bucket(), bucket.create_bucket()) == (True, False)
+    asked = next(one for one in reversed(google.seen) if one.method == "PUT")
+    assert asked.headers.get("x-goog-project-id", "") == ("imitation" if access == "by_token" else "")
+    assert bucket.create("queue.json", b"{}")
 
 
 def judged(bucket: Bucket, turns: InstantTurns) -> Verdict:

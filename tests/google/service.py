@@ -22,6 +22,7 @@ from tests.google.tokens import Tokens
 JSON_API = "/storage/v1/b/"
 TOKEN_PATH = "/token"
 NAMESPACE = "http://doc.s3.amazonaws.com/2006-03-01"
+LOCATIONS = ("US", "EU", "ASIA", "EUROPE-WEST3", "US-CENTRAL1")  # "auto" is none of them
 WEEK_S = 7 * 24 * 3600
 
 
@@ -105,6 +106,8 @@ class Service:
         by_key = not asked.headers["authorization"].startswith("Bearer ")
         if "x-goog-project-id" not in asked.headers and not (by_key and self.default_project):
             raise Refused(400, "InvalidArgument", "User project specified in the request is invalid.")
+        if asked.body and not any(f"<LocationConstraint>{one}<".encode() in asked.body for one in LOCATIONS):
+            raise Refused(400, "InvalidLocationConstraint", "The specified location constraint is not valid.")
         if name in self.buckets:
             raise Refused(409, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded.")
         self.make_bucket(name)

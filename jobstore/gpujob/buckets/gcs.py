@@ -75,14 +75,18 @@ class GoogleBucket(S3Bucket):
 
     def create_bucket(self) -> bool:
         """As for S3, in the project that is set, logged in to or the HMAC key's default, in Google's default location."""
+        place = self._place
+        if place.ask_if_there("HEAD", "", lambda: self._s3.head_bucket(Bucket=place.name)) is not None:
+            return False
         try:
-            return super().create_bucket()
+            place.ask("PUT", "", lambda: self._s3.create_bucket(Bucket=place.name))
         except (Busy, Configuration) as error:
-            name = self._place.name
+            by_hand = f"gcloud storage buckets create gs://{place.name}"
             raise type(error)(
                 f"{error.message} Make the bucket by hand, then run init again.",
-                hint=f"gcloud storage buckets create gs://{name} --uniform-bucket-level-access --soft-delete-duration=0",
+                hint=f"{by_hand} --uniform-bucket-level-access --soft-delete-duration=0",
             ) from error
+        return True
 
 
 def open_gcs(
