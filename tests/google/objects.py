@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -57,14 +57,14 @@ class Turnstile:
     def __init__(self, interval_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.interval_s, self.clock = interval_s, clock
         self.put_off = 0
-        self._changed: dict[str, float] = {}
+        self._changed: dict[Hashable, float] = {}
 
-    def check(self, name: str) -> None:
+    def check(self, name: Hashable) -> None:
         if name in self._changed and self.clock() - self._changed[name] < self.interval_s:
             self.put_off += 1
             raise Refused(429, "SlowDown", TOO_OFTEN)
 
-    def note(self, name: str) -> None:
+    def note(self, name: Hashable) -> None:
         self._changed[name] = self.clock()
 
     @contextmanager
@@ -99,7 +99,7 @@ class Objects:
             self._let_pass(name, generation)
             fresh = Stored(body, next(self._generations), self._now(), media_type)
             self._stored[name] = fresh
-            self._turnstile.note(name)
+            self._turnstile.note((id(self), name))
             return fresh
 
     def delete(self, name: str, generation: int | None) -> None:
@@ -108,7 +108,7 @@ class Objects:
                 raise Refused(404, "NoSuchKey", "The specified key does not exist.")
             self._let_pass(name, generation)
             del self._stored[name]
-            self._turnstile.note(name)
+            self._turnstile.note((id(self), name))
 
     def slip_in(self, name: str, body: bytes) -> None:
         """A back door for tests: no turnstile, no condition."""
@@ -121,8 +121,8 @@ class Objects:
 
     def _let_pass(self, name: str, generation: int | None) -> None:
         if self._busy_first:
-            self._turnstile.check(name)
+            self._turnstile.check((id(self), name))
         there = self._stored[name].generation if name in self._stored else 0
         if generation is not None and generation != there:
             raise Refused(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.")
-        self._turnstile.check(name)
+        self._turnstile.check((id(self), name))
