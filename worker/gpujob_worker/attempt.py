@@ -268,7 +268,7 @@ def job_error(error: Exception, attempt: int, redact: Redactor) -> JobError:
     if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk, Denied)):
         return JobError(type="storage", message=error.message[:4000], hint=error.hint, attempt=attempt)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"the worker's disk is full: {error}"[:4000]
+        message = redact.text(f"the worker's disk is full: {error}")[:4000]
         return JobError(type="storage", message=message, hint="Make room on the worker.", attempt=attempt)
     if isinstance(error, MemoryError):
         return JobError(type="out_of_memory", message="the worker ran out of memory", attempt=attempt)
