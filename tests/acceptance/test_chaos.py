@@ -19,6 +19,8 @@ from tests.sizing import pick
 
 __all__ = ["minio", "s3_server", "seaweedfs"]
 
+pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
+
 PLAN = chaos.Plan(jobs=pick(60, 200), job_s=pick(0.4, 0.8), seed=7)
 DEFAULT_TTL = chaos.Plan(
     jobs=pick(6, 24),

@@ -11,6 +11,8 @@ from tests.sizing import only_at_full_size
 
 __all__ = ["alone"]
 
+pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
+
 PLAN = chaos.Plan(
     jobs=24,
     ttl_s=6.0,  # a beat every two seconds is the most that Google takes

@@ -22,6 +22,8 @@ from tests.sizing import pick
 
 __all__ = ["minio", "s3_server", "seaweedfs"]
 
+pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
+
 JOBS = pick(16, 500)
 RATES = pick([0.2], [0.05, 0.2])
 PLAN = replace(

@@ -18,6 +18,8 @@ from tests.faults.crowd import Crowd
 from tests.servers import NAMES
 from tests.sizing import only_at_full_size, require_or_skip
 
+pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
+
 JOBS = 90
 DEATHS = 3
 
