@@ -8,13 +8,16 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import leaks
 from tests.sizing import FULL, REQUIRED
 
 KEPT = {"GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR"}
@@ -46,6 +49,19 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["NO_GCE_CHECK"] = "true"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a script: tests press Ctrl-C
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the very end, looks through all that this process's tests and servers have written. See tests/leaks.py."""
+    yield
+    servers = sys.modules.get("tests.servers")
+    if servers is None or not servers.STARTED:
+        return
+    data = [server.folder / "data" for server in servers.STARTED]
+    homes = [Path(os.environ[name]) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")]
+    found = leaks.in_files(servers.known_secrets(), tmp_path_factory.getbasetemp(), *data, *homes)
+    assert not found, f"a secret key of a test server was written down: {found[:20]}"
 
 
 def pytest_report_header() -> str:

@@ -12,14 +12,18 @@ from functools import cache
 import pytest
 from localstack import servers
 from localstack.programs import HOW, find
-from localstack.servers import Server
-from localstack.users import make_minio_users, seaweedfs_identities
+from localstack.servers import BUCKET, Server
+from localstack.users import make_minio_users, seaweedfs_identities, users_of
 
 from tests.sizing import require_or_skip
 
 NAMES = ("minio", "seaweedfs")
 SHARED, PREFIX = "shared", "team/a"
 """A bucket with more than one queue in it: the users of `users_of(SHARED)` are those of the queue under PREFIX."""
+
+
+STARTED: list[Server] = []
+"""The servers of this test process."""
 
 
 def start_server(name: str) -> Server:
@@ -32,6 +36,7 @@ def start_server(name: str) -> Server:
 def _started(name: str) -> Server:
     server = servers.start(name, [*seaweedfs_identities(), *seaweedfs_identities(SHARED, PREFIX)])
     atexit.register(server.stop)
+    STARTED.append(server)
     return server
 
 
@@ -48,6 +53,12 @@ def _make_users(name: str) -> None:
     server.make_bucket(SHARED)
     if name == "minio":
         make_minio_users(server, SHARED, PREFIX)
+
+
+def known_secrets() -> list[str]:
+    """The secret keys of these servers and of their users."""
+    users = (*users_of(BUCKET), *users_of(SHARED))
+    return sorted({*(server.secret_key for server in STARTED), *(user.secret_key for user in users)})
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,9 @@ from localstack import programs, servers
 from localstack.programs import HOW, Missing, find
 
 from gpujob.buckets.opening import open_bucket
+from tests.leaks import ALLOWED
 from tests.servers import NAMES
-from tests.sizing import require_or_skip
+from tests.sizing import only_at_full_size, require_or_skip
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
@@ -124,6 +125,8 @@ def obey(monkeypatch: pytest.MonkeyPatch, exports: str) -> None:
 def test_up_and_down(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_or_skip(name, HOW[name], there=find(name) is not None)
     other = NAMES[1 - NAMES.index(name)]
+    tmp_path /= ALLOWED  # the variables of the narrow users are in files there
+    tmp_path.mkdir()
     try:
         first = local("up", tmp_path, name)
         assert first.returncode == 0, first.stderr
@@ -146,3 +149,26 @@ def test_up_and_down(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_an_unknown_store_is_said(tmp_path: Path) -> None:
     done = local("up", tmp_path, "ceph")
     assert (done.returncode, done.stdout) == (2, "") and "minio or seaweedfs, not 'ceph'" in done.stderr
+
+
+LEAK = """
+from tests.servers import seaweedfs
+
+def test_that_leaks(seaweedfs, tmp_path):
+    (tmp_path / "log.txt").write_text(f"signed with {seaweedfs.secret_key}")
+"""
+
+
+def test_a_run_whose_tests_wrote_a_secret_down_fails_at_its_end(tmp_path: Path) -> None:
+    only_at_full_size("a run of its own that leaks")
+    require_or_skip("seaweedfs", HOW["seaweedfs"], there=find("seaweedfs") is not None)
+    file = tmp_path / "test_leak.py"
+    file.write_text(LEAK)
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "--rootdir", str(tmp_path), str(file)]
+    (tmp_path / ALLOWED).mkdir()
+    run_in = [*pytest_, f"--basetemp={tmp_path / ALLOWED / 'run'}"]
+    done = subprocess.run(
+        run_in, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "a secret key of a test server was written down" in done.stdout and "log.txt" in done.stdout
