@@ -16,6 +16,7 @@ import typer
 
 from gpujob import settings, states
 from gpujob.errors import GpujobError
+from gpujob.policies import roles
 from gpujob.specs import docs_table
 from gpujob_cli import app, errors, lazy, menu
 from gpujob_worker.main import app as worker_program
@@ -210,7 +211,25 @@ def old_names(_: str) -> str:
     return "\n".join(rows)
 
 
+def role_names(_: str) -> str:
+    """What each role is for."""
+    rows = [f"| `{role}` | {about} |" for role, about in roles.ABOUT.items()]
+    return "\n".join(["| role | does |", "|---|---|", *rows])
+
+
+def role_table(_: str) -> str:
+    """Who may do what below which part of a queue."""
+    rows = [["below", *(f"`{role}`" for role in roles.ROLES)]]
+    for folder in roles.FOLDERS:
+        granted = [" ".join(verb for verb in roles.VERBS if roles.may(role, verb, folder)) for role in roles.ROLES]
+        rows.append([f"`{folder}`", *(words if words != " ".join(roles.VERBS) else "all" for words in granted)])
+    head, *body = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
+
+
 PARTS: dict[str, Callable[[str], str]] = {
+    "role-names": role_names,
+    "roles": role_table,
     "states": state_diagram,
     "spec": spec_table,
     "example": example,
