@@ -82,6 +82,7 @@ def place(machine: Machine, request: pytest.FixtureRequest) -> Place:
 @pytest.fixture
 def shared(machine: Machine, minio: Server) -> Iterator[Place]:
     """The queue whose narrow users there are, on MinIO; other tests want it to be none."""
+    only_at_full_size("doctor as MinIO's narrow users")
     with_users("minio")
     place = Place(machine, minio)
     place.url = f"s3://{SHARED}/{PREFIX}"
@@ -219,6 +220,7 @@ def test_a_wrong_secret_is_named_and_hides_neither_machine_nor_place(place: Plac
 
 
 def test_a_user_of_another_queue_is_told_who_it_is(machine: Machine, minio: Server) -> None:
+    only_at_full_size("doctor as MinIO's narrow users")
     with_users("minio")
     (worker,) = [user for user in users_of(SHARED) if user.role == "worker"]
     found = Place(machine, minio).checks(code=3, **as_environment(worker))
@@ -259,7 +261,7 @@ def strict_minio(minio: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ser
         yield server
 
 
-@pytest.mark.parametrize("off_s", [DAY_S, -DAY_S])
+@pytest.mark.parametrize("off_s", pick(quick=[DAY_S], full=[DAY_S, -DAY_S]))
 def test_a_clock_that_is_a_day_off_is_a_note_and_hides_nothing(
     place: Place, off_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
