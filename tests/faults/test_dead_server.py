@@ -20,8 +20,8 @@ from tests.sizing import only_at_full_size, require_or_skip
 
 pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
 
-JOBS = 90
-DEATHS = 3
+JOBS = 48
+DEATHS = 2
 
 
 @pytest.fixture(params=NAMES)
