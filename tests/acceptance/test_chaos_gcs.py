@@ -14,13 +14,13 @@ __all__ = ["alone"]
 pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
 
 PLAN = chaos.Plan(
-    jobs=24,
+    jobs=20,
     ttl_s=6.0,  # a beat every two seconds is the most that Google takes
     beat_s=2.0,
     job_s=0.8,
     first_blow_s=3.0,
     kill_every_s=(1.0, 2.0),
-    most_blows=8,  # each costs ten seconds of waiting for a lease to run out
+    most_blows=6,  # each costs ten seconds of waiting for a lease to run out
     freeze_s=8.0,
     deadline_s=400.0,
     seed=9,

@@ -15,7 +15,7 @@ from gpujob.chance import Random
 from gpujob.testing.store_contract import StoreContract
 from tests.google.instant import InstantTurns
 from tests.google.places import by_key, folder, google, turns, under
-from tests.sizing import pick
+from tests.sizing import only_at_full_size
 
 __all__ = ["by_key", "folder", "google", "turns"]
 
@@ -24,7 +24,11 @@ class TestJobsOnGoogle(StoreContract):
     backlog = 1010
     many_pending = 100
     claimers = 6
-    claimed_jobs = pick(12, 30)
+    claimed_jobs = 30
+
+    @pytest.fixture(autouse=True)
+    def _long(self) -> None:
+        only_at_full_size("the job store's contract on gs://")
 
     @pytest.fixture
     def bucket(self, by_key: GoogleBucket, turns: InstantTurns, folder: str) -> Bucket:
