@@ -149,7 +149,8 @@ def test_rotation_with_two_keys_at_once(signed: tuple[Actor, Actor]) -> None:
     new = alice.make_key("alice-2027")
     after = alice.submit()
     gpu.trust(submitters=f"{old}, {new}")
-    assert f"succeeded {before}" in gpu.serve().err and f"succeeded {after}" in gpu.serve().err
+    served = gpu.serve().err + gpu.serve().err  # in whatever order: a worker takes one of the first few
+    assert f"succeeded {before}" in served and f"succeeded {after}" in served
     old_worker = alice.env["GPUJOB_TRUST_WORKERS"]
     listed = gpu.write("workers.pub", f"# the fleet\n{old_worker}  gpu1\n{gpu.make_key('gpu1-2027')}\n")
     last = alice.submit()
