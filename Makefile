@@ -21,7 +21,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench explore faults soak docs clean venv models
+.PHONY: help demo test check audit lock fix bench explore faults soak docs clean venv models
 
 help: ## this list
 	@echo "gpujob: a GPU job queue whose only server is a bucket."
@@ -37,12 +37,19 @@ test: venv ## the tests that this machine can run; SIZE=full for everything (CI)
 	@$(MAKE) --no-print-directory --keep-going servers models $(PARTS_$(SIZE)) || [ "$(SIZE)" = quick ]
 	@GPUJOB_TEST_SIZE=$(SIZE) GPUJOB_REQUIRE="$(REQUIRED)" $(PYTEST) $(PYTEST_ARGS)
 
-check: venv ## lint, format, types, import contracts and the house rules
+check: venv ## lint, format, types, import contracts, the house rules and the audit
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/tidy
+	$(BIN)/python scripts/audit.py
+
+audit: venv ## the installed packages against the lock, and known holes in them where that can be asked
+	$(BIN)/python scripts/audit.py
+
+lock: venv ## the lock anew: versions and hashes of all that the checks and tests install
+	$(BIN)/python scripts/lock.py
 
 fix: venv ## what ruff can mend by itself
 	$(BIN)/ruff check --fix
@@ -65,7 +72,7 @@ docs: venv ## the generated parts of the docs, and the notebook, anew
 	$(BIN)/python colab/build_notebook.py
 
 clean: ## removes environments, caches and what the demo made (never a queue or a model)
-	rm -rf .venv .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
+	rm -rf .venv .venv-audit .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-out build dist
 
 venv:
 	@python="$(RUN_PYTHON)" && "$$python" scripts/make_venv.py .venv --extra tts --extra chat --extra video --group lint --group test --group speech $(VENV_$(SIZE))

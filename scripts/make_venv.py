@@ -1,7 +1,7 @@
 """Makes a virtual environment once, and again only when what it was made from has changed.
 
 Runs on a bare Python 3.11 with the standard library alone. The stamp inside the environment is a hash of all that the
-environment depends on (pyproject.toml, the Python version, what was asked for, and for a copy rather than an editable
+environment depends on (pyproject.toml, the locks, the Python version, what was asked for, and for a copy rather than an editable
 install the sources too), so a second run costs a few hashes and no network. An environment keeps the extras that it
 once got: asked for fewer, it stays as it is, and asked for more, it gets those beside.
 """
@@ -17,6 +17,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+if __package__:
+    from scripts import lock
+else:
+    import lock
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ("jobstore/gpujob", "worker/gpujob_worker", "cli/gpujob_cli")
@@ -48,9 +53,10 @@ def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool, a
     stamp = read_stamp(folder)
     python = list(sys.version_info[:2])
     extras = sorted({*extras, *extras_in(stamp, python)})
+    locks = [] if copy else lock.files(extras)
     needs = {
         "python": python,
-        "pyproject": digest([ROOT / "pyproject.toml"]),
+        "pyproject": digest([ROOT / "pyproject.toml", *locks]),
         "extras": extras,
         "groups": groups,
     }
@@ -63,6 +69,8 @@ def refresh(folder: Path, extras: list[str], groups: list[str], *, copy: bool, a
     else:
         say(f"making {folder.name} with {sys.executable} ({about or 'packages'} from PyPI; one to three minutes)")
         make(folder)
+        for path in locks:  # pip checks the hash of each; what is not in them comes as pyproject.toml allows
+            install(folder, "--require-hashes", "--no-deps", "--requirement", str(path))
         requirement = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
         options = [f"--group={ROOT / 'pyproject.toml'}:{group}" for group in groups]
         install(folder, *options, *([requirement] if copy else ["--editable", requirement]))

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripts import make_venv
+from scripts import audit, lock, make_venv
 
 GROUPS = ["test"]
 
@@ -20,6 +20,7 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     found: list[str] = []
     monkeypatch.setattr(make_venv, "make", lambda folder: None)
     monkeypatch.setattr(make_venv, "install", lambda folder, *words: found.append(words[-1].rpartition("/")[2]))
+    monkeypatch.setattr(make_venv.lock, "files", lambda extras: [])
     monkeypatch.setattr(make_venv, "digest", lambda paths: "same")
     return found
 
@@ -66,3 +67,52 @@ def test_only_the_full_size_fetches_pytorch_and_says_how_much_that_is() -> None:
         said[size] = subprocess.run(command, cwd=make_venv.ROOT, capture_output=True, text=True, check=True).stdout
     assert "--extra image" not in said["quick"]
     assert "--extra image" in said["full"] and "PyTorch" in said["full"] and " GB" in said["full"]
+
+
+def test_what_is_locked_comes_first_and_with_its_hashes(
+    installed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_venv.lock, "files", lambda extras: [tmp_path / f"{one}.txt" for one in ("base", *extras)])
+    refresh(tmp_path, "tts")
+    assert installed[:2] == ["base.txt", "tts.txt"] and extras(installed[2]) == "tts"
+    (tmp_path / "copy").mkdir()
+    make_venv.refresh(tmp_path / "copy", [], [], copy=True)
+    assert installed[3:] == [make_venv.ROOT.name], "a copy is installed as a user would"
+
+
+def test_a_package_that_is_not_the_locked_one_is_named() -> None:
+    locked = {"kept": "1.0", "newer": "1.0", "absent": "1.0"}
+    assert audit.differences(locked, {"kept": "1.0", "newer": "2.0", "beside": "3.0"}) == [
+        "newer 2.0 is installed, and the lock has 1.0",
+    ]
+    project = {
+        "project": {
+            "dependencies": ["kept>=1"],
+            "optional-dependencies": {key: ["Kept"] for key in [*lock.EXTRAS, "image"]},
+        },
+        "dependency-groups": {key: ["for.gotten[s3]>=2"] for key in lock.GROUPS},
+    }
+    assert audit.unlocked(locked, project) == ["for-gotten is in pyproject.toml, and in no lock"]
+
+
+def test_every_line_of_a_lock_has_a_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in sorted(lock.LOCKS.rglob("*.txt")):
+        assert lock.read([path])
+    monkeypatch.setattr(lock, "ROOT", tmp_path)
+    loose = tmp_path / "loose.txt"
+    loose.write_text("boto3==1.44.5\n")
+    with pytest.raises(ValueError, match=r"loose\.txt: 'boto3==1\.44\.5' is not"):
+        lock.read([loose])
+
+
+def test_the_report_of_pip_becomes_lines() -> None:
+    report = {
+        "install": [
+            {"metadata": {"name": "gpujob", "version": "1"}, "download_info": {"url": "file:///x", "dir_info": {}}},
+            {
+                "metadata": {"name": "Ruamel.Yaml", "version": "0.19.1"},
+                "download_info": {"archive_info": {"hashes": {"sha256": "ab" * 32}}},
+            },
+        ]
+    }
+    assert lock.lines(report) == {"ruamel-yaml": f"ruamel-yaml==0.19.1 --hash=sha256:{'ab' * 32}"}
