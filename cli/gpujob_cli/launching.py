@@ -80,6 +80,15 @@ def credentials_of(aws_profile: str | None) -> tuple[str, dict[str, str]]:
     return f"the AWS profile {aws_profile}" if aws_profile else "the credentials in use here", values | token
 
 
+def require_fitting(url: str, keys: dict[str, str]) -> None:
+    """Raises Configuration where these keys are not of the store's kind: Amazon's are none of Google's business."""
+    if url.startswith("gs:") and not keys["AWS_ACCESS_KEY_ID"].startswith("GOOG"):
+        raise Configuration(
+            f"the keys found here are Amazon's, and {url} wants an HMAC key of Google's, which begins with GOOG",
+            hint="Give --aws-profile with an HMAC key, or open `gpujob worker notebook` on Colab and log in there.",
+        )
+
+
 def write_credentials(path: Path, values: dict[str, str]) -> None:
     """Writes them into a new file that only its owner can read."""
     path.touch(mode=0o600, exist_ok=False)

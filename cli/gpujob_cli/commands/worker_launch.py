@@ -74,6 +74,7 @@ def launch(
         _print(session, rented)
         return 0
     who, keys = launching.credentials_of(aws_profile)
+    launching.require_fitting(session.url, keys)
     if not agreed(session.out, f"The keys of the worker ({who}) go to a Colab machine.", yes=yes):
         return 0
     filling.bring(store.bucket, wheel)
