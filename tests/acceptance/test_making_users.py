@@ -12,6 +12,7 @@ from localstack.servers import Server
 from gpujob.policies.roles import ROLES
 from tests.acceptance.command_line import Done, Person
 from tests.servers import minio, seaweedfs
+from tests.sizing import only_at_full_size
 
 __all__ = ["minio", "seaweedfs"]
 
@@ -34,6 +35,7 @@ def variables(answer: str) -> dict[str, dict[str, str]]:
 
 
 def test_users_are_made_once_and_their_keys_are_said_once(minio: Server, person: Person) -> None:
+    only_at_full_size("users of a queue, made twice and used")
     url = "s3://users-of-it/team/a"
     person.env |= minio.environment(url)
     refused = person.run("init", "--create-users")
