@@ -39,6 +39,7 @@ def lead_to(served: Imitation, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+@pytest.mark.timeout(400)
 def test_a_job_by_the_command_line(tmp_path: Path, strict: Imitation) -> None:
     person = Person(tmp_path)
     person.env |= strict.by_login(tmp_path) | {"GPUJOB_STORE": f"gs://{BUCKET}/by-login"}
