@@ -61,10 +61,10 @@ bench: venv servers ## the benchmarks: a table, and JSON in benchmarks/out
 explore: venv ## a million schedules of the simulation
 	$(BIN)/python -m tests.simulation.explore --schedules 1000000
 
-faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: half an hour
+faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: an hour
 	$(BIN)/python -m tests.faults --jobs 10000
 
-soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: a quarter of an hour
+soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: half an hour
 	$(BIN)/python -m tests.soak --workers 1000 --jobs 100000
 
 docs: venv ## the generated parts of the docs, and the notebook, anew
