@@ -10,6 +10,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -32,6 +33,10 @@ class _NoFolder:
 
     def mkdir(self) -> None:
         return None
+
+    def absolute(self) -> Path:
+        """Where no file lies, so that none is looked for beyond it."""
+        return Path("/no-folder")
 
 
 class _NoDisk:
