@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from gpujob import keys
 from gpujob.decisions import FREE_RELEASES, MAX_LOSSES
-from gpujob.records import Lease, Result, decode, is_hint
+from gpujob.records import JobError, Lease, Result, decode, is_hint
 
 SETTLED_S = 600.0
 
@@ -125,6 +125,7 @@ class Ledger:
         facts.pending += new
 
     def _wrote_lease(self, job_id: str, lease: Lease) -> None:
+        _require_no_bug(job_id, lease.error)
         facts = self.facts(job_id)
         facts.lease = lease
         fresh = (lease.epoch, lease.nonce) not in facts.owned
@@ -148,6 +149,7 @@ class Ledger:
         if facts.result is not None and body != facts.done_body:
             raise Violation(f"the terminal record of {job_id} changed from {facts.result.state}")
         result = decode(Result, key, body)
+        _require_no_bug(job_id, result.error)
         facts.result, facts.done_body, facts.done_at_s = result, body, now_s
         facts.commits += 1
         if facts.removed:
@@ -211,3 +213,9 @@ class Ledger:
                 raise Violation(f"{job_id} never ended in a quiet system")
             if facts.result is not None and not facts.removed:
                 self._own_files(job_id, facts.result)
+
+
+def _require_no_bug(job_id: str, error: JobError | None) -> None:
+    """Only an attempt that met what nobody foresaw has a traceback: once, every job with a file failed so, unseen."""
+    if error is not None and error.traceback:
+        raise Violation(f"an attempt of {job_id} met a bug: {error.message}")
