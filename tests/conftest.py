@@ -64,6 +64,13 @@ def no_secret_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert not found, f"a secret key of a test server was written down: {found[:20]}"
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuses a pytest with which xdist forgets its groups: then long runs wait for one another in both processes."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
+        raise pytest.UsageError("this pytest-xdist does not group tests with this pytest: `make clean`, then `make venv`")
+
+
 def pytest_report_header() -> str:
     """One line that says how large this run is."""
     size = "full" if FULL else "quick"
