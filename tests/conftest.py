@@ -68,7 +68,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Refuses a pytest with which xdist forgets its groups: then long runs wait for one another in both processes."""
     grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
     if getattr(session.config.option, "loadgroup", False) and any("@" not in item.nodeid for item in grouped):
-        raise pytest.UsageError("this pytest-xdist does not group tests with this pytest: `make clean`, then `make venv`")
+        raise pytest.UsageError(
+            "this pytest-xdist does not group tests with this pytest: `make clean`, then `make venv`"
+        )
 
 
 def pytest_report_header() -> str:

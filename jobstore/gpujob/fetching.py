@@ -103,8 +103,9 @@ class _Fetcher:
             if problem:
                 self._folder.discard(part)
                 raise ChecksumMismatch(
-                    f"{file.name} is damaged in the store: {problem}",
-                    hint="Nothing was written under that name. `gpujob retry` computes it again.",
+                    f"{file.name} is damaged in the store, or on both ways from there: {problem}",
+                    hint="Nothing was written under that name. Fetch it again; if that says the same, `gpujob retry` "
+                    "computes it again.",
                 )
             self._folder.place(part, file.name, sha256=file.sha256, force=self._force)
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gpujob.errors import Unavailable
+from gpujob.errors import ChecksumMismatch, Unavailable
 from gpujob.records import Result
 from gpujob.store import JobStore
 
@@ -87,7 +87,7 @@ class Crowd:
                 try:
                     self._store.download(result, self._out / job_id)
                     break
-                except Unavailable:
+                except (Unavailable, ChecksumMismatch):  # the latter for a file that was altered twice on its way
                     self.again["download"] += 1
             self.told[job_id] = result
 
