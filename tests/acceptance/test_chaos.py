@@ -15,7 +15,7 @@ from gpujob.clock import SYSTEM
 from gpujob.ids import new_id
 from tests.acceptance import chaos
 from tests.servers import minio, s3_server, seaweedfs
-from tests.sizing import pick
+from tests.sizing import only_at_full_size, pick
 
 __all__ = ["minio", "s3_server", "seaweedfs"]
 
@@ -23,13 +23,13 @@ pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else 
 
 PLAN = chaos.Plan(jobs=pick(60, 200), job_s=pick(0.4, 0.8), seed=7)
 DEFAULT_TTL = chaos.Plan(
-    jobs=pick(6, 24),
+    jobs=24,
     ttl_s=30.0,
     beat_s=10.0,
     job_s=6.0,
     first_blow_s=3.0,
     kill_every_s=(3.0, 6.0),
-    most_blows=pick(2, 9),
+    most_blows=9,
     freeze_s=33.0,
     deadline_s=500.0,
     seed=8,
@@ -60,6 +60,7 @@ def test_chaos_on_a_server(s3_server: Server, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.timeout(1500)
 def test_chaos_with_the_default_ttl(seaweedfs: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    only_at_full_size("the chaos run with the default ttl")
     say(on_server(seaweedfs, DEFAULT_TTL, monkeypatch))
 
 

@@ -14,8 +14,8 @@ from tests.contract.back_doors import FolderBackDoor
 from tests.contract.victims import Victim
 from tests.sizing import pick
 
-KILLS = pick(quick=150, full=400)
-INCREMENT_KILLS = pick(quick=80, full=250)
+KILLS = pick(quick=80, full=400)
+INCREMENT_KILLS = pick(quick=50, full=250)
 KEYS = [f"leased/{name}.json" for name in ("a", "b", "deep/c")]
 COUNTER = "leased/counter.json"
 
