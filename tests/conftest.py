@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         raise pytest.UsageError(
             "this pytest-xdist does not group tests with this pytest: `make clean`, then `make venv`"
         )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Replaces halves of characters in what a test logged or printed: xdist cannot send them, and ends the whole run."""
+    report = yield
+    report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
+    return report
 
 
 def pytest_report_header() -> str:
