@@ -5,7 +5,7 @@ SIZE ?= quick
 PYTHON ?=
 PYTEST_ARGS ?=
 # What must not be missing. At home a missing part is skipped with a line that says how to get it; at full size it fails.
-REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg,diffusers,ollama
+REQUIRED_full := minio,seaweedfs,kokoro,whisper,ffmpeg,diffusers,ollama,tmpfs
 PARTS_full := ollama
 REQUIRED := $(or $(REQUIRED_$(SIZE)),$(GPUJOB_REQUIRE))
 
@@ -64,7 +64,7 @@ explore: venv ## a million schedules of the simulation
 faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: an hour
 	$(BIN)/python -m tests.faults --jobs 10000
 
-soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: half an hour
+soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: hours
 	$(BIN)/python -m tests.soak --workers 1000 --jobs 100000
 
 docs: venv ## the generated parts of the docs, and the notebook, anew

@@ -6,10 +6,8 @@ Whatever it is that is full, no job is lost, nothing half-written is visible, an
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +21,7 @@ from gpujob.records import QueueConfig
 
 from .command_line import Person
 from .processes import WorkerProcess
+from .small_disks import mounted
 
 SPEC = {"kind": "echo", "input": {"message": "x", "artifacts": [{"name": "big.bin", "bytes": 3_000_000}]}}
 
@@ -30,13 +29,8 @@ SPEC = {"kind": "echo", "input": {"message": "x", "artifacts": [{"name": "big.bi
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder that holds 200 kB."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a real full disk needs the right to mount one: run the tests as root")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with mounted(tmp_path / "small", "200k") as place:
+        yield place
 
 
 def test_a_full_disk_while_downloading_loses_nothing(small_disk: Path, tmp_path: Path) -> None:

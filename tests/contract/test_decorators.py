@@ -241,6 +241,19 @@ def test_what_may_be_repeated_is(verb: str, landed: bool, error: BucketError, me
     assert len(runtime.naps) == 2
 
 
+@pytest.mark.parametrize("verb", ["create", "replace"])
+def test_a_write_that_was_put_off_is_not_sent_again_by_a_laptop_that_slept(
+    verb: str, memory: MemoryBucket, file: Path
+) -> None:
+    """The first send may have landed all the same, and its job may have ended and been removed within the hour."""
+    below = Scripted(memory, Busy("slow down"))
+    bucket, runtime = retrying(below)
+    runtime.sleep = lambda seconds: runtime.naps.append(3600.0)  # type: ignore[method-assign]
+    with pytest.raises(Busy, match="this machine slept meanwhile"):
+        VERBS[verb](bucket, file)
+    assert len(below.sent) == 1
+
+
 @pytest.mark.parametrize("verb", REPEATABLE)
 def test_it_gives_up_with_the_last_error(verb: str, memory: MemoryBucket, file: Path) -> None:
     below = Scripted(memory, *(Unavailable(f"number {number}") for number in range(9)))

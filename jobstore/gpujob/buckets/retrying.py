@@ -1,7 +1,8 @@
 """Sends requests again where that is safe, and never turns an own success into "lost".
 
 Invariant: a conditional write has three outcomes, and this decorator keeps them apart. `create` and `replace` are sent
-again only after `Busy` (nothing was decided), with the same bytes and condition; once one was sent twice, a
+again only after `Busy` (nothing was decided), with the same bytes and condition, and never after a sleep that outlasted
+the patience, for what an earlier send wrote may have come and gone meanwhile; once one was sent twice, a
 `PreconditionFailed` may speak of the first send, so it becomes `Unavailable`: nobody knows, read the object.
 `Unavailable` from a conditional write is raised at once. Reads, listings, deletes and uploads may be repeated freely.
 """
@@ -55,10 +56,12 @@ class RetryingBucket(WrappedBucket):
         return self._patiently((Busy, Unavailable), call)
 
     def _decide(self, verb: str, key: str, call: Callable[[], T]) -> T:
-        sends = 0
+        sends, started_s = 0, self._runtime.elapsed()
 
         def send() -> T:
             nonlocal sends
+            if sends and self._runtime.elapsed() - started_s > self._patience_s:
+                raise Busy(f"{verb} {key} was put off, and is not sent again: this machine slept meanwhile")
             sends += 1
             return call()
 

@@ -59,11 +59,7 @@ def read_wav(path: Path) -> bytes:
             shape = (stream.getframerate(), stream.getnchannels(), stream.getsampwidth())
             frames = stream.getnframes()
             sound = stream.readframes(frames)
-    except (
-        wave.Error,
-        EOFError,
-        RuntimeError,
-    ) as error:  # RuntimeError: a chunk that claims to be longer than the file
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last for a chunk that is longer than the file
         raise NotOurWav(f"{path.name} is not a WAV file: {error}") from error
     if shape != (SAMPLE_RATE, CHANNELS, SAMPLE_BYTES) or len(sound) != frames * SAMPLE_BYTES:
         raise NotOurWav(f"{path.name} is not 24 kHz mono PCM 16, or it is truncated")
