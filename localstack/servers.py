@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 BUCKET = "gpujob"
 START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 20.0
+PORTS_TO_CHOOSE = range(16_384, 32_768)  # Linux, macOS and Windows lend higher ones to outgoing connections
 ATTEMPTS = 3  # of starting a test server: a port that was free a moment ago may be taken
 
 _WATCH = """
@@ -94,10 +97,15 @@ class Server:
     @property
     def pid(self) -> int:
         """The server's own process."""
-        return int((self.folder / "pid").read_text())
+        return int(self._pid_file.read_text())
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.folder / "pid"
 
     def start(self) -> None:
         """Starts the server under the eye of this process and returns when it really answers."""
+        self._pid_file.unlink(missing_ok=True)  # the last one's is that of a dead process
         self._watch = subprocess.Popen(
             ["sh", "-c", _WATCH, "sh", *self.command()],
             stdin=subprocess.PIPE,
@@ -113,9 +121,10 @@ class Server:
         if keep:
             os.kill(self._watch.pid, 9)  # the shell would remove the folder
             os.kill(self.pid, 9)
+            self._wait_until_gone()
         elif self._watch.stdin:
             self._watch.stdin.close()
-        self._watch.wait(20)
+        self._watch.wait(STOP_TIMEOUT_S)
         self._watch = None
 
     def command(self) -> list[str]:
@@ -126,7 +135,7 @@ class Server:
     def settings(self) -> dict[str, str]:
         """The environment for the server's process."""
         own = {"MINIO_ROOT_USER": self.access_key, "MINIO_ROOT_PASSWORD": self.secret_key, "MINIO_BROWSER": "off"}
-        files = {"GPUJOB_SERVER_LOG": str(self.folder / "log"), "GPUJOB_SERVER_PID": str(self.folder / "pid")}
+        files = {"GPUJOB_SERVER_LOG": str(self.folder / "log"), "GPUJOB_SERVER_PID": str(self._pid_file)}
         return {**_without_aws(), **own, **files, "HOME": str(self.folder)}
 
     def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -141,6 +150,13 @@ class Server:
             time.sleep(0.05)
         log = (self.folder / "log").read_text(errors="replace")[-2000:] if (self.folder / "log").exists() else ""
         raise Missing(f"{self.name} did not come up on {self.endpoint}: {trouble}\n{log}")
+
+    def _wait_until_gone(self) -> None:
+        """Returns when nothing listens on the server's port any more; its process may stay as one that nobody reaps."""
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while not is_free(self.port):
+            assert time.monotonic() < deadline, f"{self.name} outlived a kill -9 by {STOP_TIMEOUT_S:g} s"
+            time.sleep(0.01)
 
     def make_bucket(self, name: str) -> None:
         """Creates a bucket if it is missing, and makes sure that it holds what is put there."""
@@ -238,24 +254,33 @@ def running(name: str) -> Iterator[Server]:
         server.stop()
 
 
-def free_port(port: int = 0) -> int:
-    """A port that nothing listens on at this moment."""
+def free_port() -> int:
+    """A port that nothing listens on, below those that the system lends to outgoing connections.
+
+    One of those could be lent to somebody's connection while the server that owns it is down for a moment.
+    """
+    choose = random.SystemRandom().choice  # the seeds of tests are for their own numbers
+    while not is_free(port := choose(PORTS_TO_CHOOSE)):
+        continue
+    return port
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on that port at this moment."""
     with closing(socket.socket()) as probe:
-        if port:  # connections of the server that listened here before may linger
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((LOOPBACK, port))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections to who listened here may linger
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _port_with_one_10000_above() -> int:
     """A free port whose counterpart 10,000 above is free too: SeaweedFS's admin dials it whatever it is told."""
-    while True:
-        port = free_port()
-        try:
-            free_port(port + 10_000)
-        except (OSError, OverflowError):
-            continue
-        return port
+    while not is_free((port := free_port()) + 10_000):
+        continue
+    return port
 
 
 def _without_aws() -> dict[str, str]:

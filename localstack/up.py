@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from localstack.programs import HOW, Missing, build, find
-from localstack.servers import BUCKET, Server, free_port, make
+from localstack.servers import BUCKET, Server, free_port, is_free, make
 from localstack.state import DATA, alive, load, remove, save
 from localstack.users import USERS, as_environment, make_minio_users, seaweedfs_identities
 
@@ -100,10 +100,8 @@ def _detached(server: Server) -> subprocess.Popen[bytes]:
 
 def _port(name: str) -> int:
     """The server's usual port, or another where that one is taken."""
-    try:
-        return free_port(PORTS[name])
-    except OSError:
-        return free_port()
+    usual = PORTS[name]
+    return usual if is_free(usual) else free_port()
 
 
 def _print_exports(server: Server) -> None:

@@ -46,6 +46,25 @@ def test_a_server_ends_with_its_owner_however_that_ends(name: str) -> None:
     assert not Path(folder).exists()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_was_killed_comes_back_at_once_with_what_it_held(name: str) -> None:
+    require_or_skip(name, HOW[name], there=find(name) is not None)
+    with servers.running(name) as server:
+        server.client().put_object(Bucket=servers.BUCKET, Key="kept", Body=b"kept")
+        for _ in range(3):
+            server.stop(keep=True)
+            with subprocess.Popen(["true"]) as gone:  # as where the system has already forgotten the killed one
+                (server.folder / "pid").write_text(str(gone.pid))
+            server.start()
+            assert server.client().get_object(Bucket=servers.BUCKET, Key="kept")["Body"].read() == b"kept"
+
+
+def test_the_port_of_a_server_is_none_that_is_lent_to_connections() -> None:
+    lent = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(lent.read_text().split()[0]) if lent.exists() else 49_152
+    assert servers.free_port() < lowest
+
+
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "find", lambda _: Path("/bin/false"))
     monkeypatch.setattr(servers, "ATTEMPTS", 1)
