@@ -118,6 +118,12 @@ def unique(idempotency_key: str) -> str:
     return f"{UNIQUE}{idempotency_key}.json"
 
 
+def parse_unique(key: str) -> str | None:
+    """The idempotency key in a key under unique/, or None for a foreign one."""
+    name = key.removeprefix(UNIQUE).removesuffix(".json")
+    return name if is_idempotency_key(name) and key == f"{UNIQUE}{name}.json" else None
+
+
 def attempt_prefix(job_id: str, epoch: int, nonce: str) -> str:
     """The folder of one attempt's files."""
     return f"{ARTIFACTS}{job_id}/{epoch}-{nonce}/"

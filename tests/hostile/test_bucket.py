@@ -11,8 +11,9 @@ import pytest
 from gpujob import JobStore, MemoryBucket, QueueConfig, keys
 from gpujob.buckets.counting import CountingBucket
 from gpujob.chance import Random
+from gpujob.protocol import poll
 from gpujob.protocol.skipping import LINES
-from gpujob.testing.store_setting import ManualRuntime, TimeMachine
+from gpujob.testing.store_setting import ManualRuntime, TimeMachine, claim, poller
 from gpujob_worker.executors.echo import EchoExecutor
 from gpujob_worker.worker import Limits, Worker
 
@@ -130,6 +131,36 @@ def test_foreign_keys_beside_a_jobs_own_do_not_hide_it(setting: Setting) -> None
     assert setting.store.status(job_id).state == "queued"
     assert setting.store.resolve(job_id[:20]) == job_id
     assert setting.store.cancel(job_id)[1]
+
+
+def _seconds_until_taken_over(setting: Setting) -> float:
+    """How long after its expiry an abandoned lease stands until an idle worker takes it."""
+    setting.submit()
+    claim(setting.store, "gone")
+    finder = poller(setting.store)
+    assert finder.next() is None
+    setting.clock.sleep(TTL_S)
+    began = setting.clock.elapsed()
+    while finder.next() is None:
+        assert setting.clock.elapsed() - began < 3600, "never"
+        setting.clock.sleep(max(0.1, finder.wait_s()))
+    return setting.clock.elapsed() - began
+
+
+def test_more_foreign_keys_than_a_look_reads_do_not_hide_a_lease_that_has_expired(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look read the first twenty pages of leased/, each time the same."""
+    monkeypatch.setattr(poll, "LEASED_PAGES", 2)
+    setting.put([(f"leased/!{number:05}.json", b"{}") for number in range(5000)])
+    assert _seconds_until_taken_over(setting) < 2 * TTL_S
+
+
+def test_dead_records_under_leased_do_not_put_off_the_look_for_leases_that_have_expired(setting: Setting) -> None:
+    """They were counted as workers that look too, so each looked the more seldom: with these once in an hour."""
+    setting.put([(keys.leased(setting.store.new_id()), b"{}") for _ in range(1000)])
+    setting.clock.sleep(2 * TTL_S)
+    assert _seconds_until_taken_over(setting) < 2 * TTL_S
 
 
 def test_gc_removes_none_of_them(setting: Setting) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gpujob.protocol.fsck import Finding
 from gpujob_cli.consent import agreed
 from gpujob_cli.errors import FAILED
 from gpujob_cli.session import Session
@@ -32,13 +33,23 @@ def fsck(
         for one in findings:
             session.out.answer(one.key)
     elif findings:
-        done = {True: "ended as failed", False: ""}
-        session.out.table(
-            [[one.key, done[one.repaired], one.problem] for one in findings], header=("KEY", "DONE", "PROBLEM")
-        )
+        session.out.table([[one.key, _done(one), one.problem] for one in findings], header=("KEY", "DONE", "PROBLEM"))
     left = sum(not one.repaired for one in findings)
-    mendable = sum(one.job_id is not None and not one.repaired for one in findings)
+    mendable = [one for one in findings if one.mendable and not one.repaired]
     session.out.say(f"{len(findings)} found, {len(findings) - left} repaired" if findings else "nothing is damaged")
-    if mendable:
-        session.out.say(f"`gpujob fsck --repair` ends the {mendable} job{'s' * (mendable > 1)} concerned as failed.")
+    if mendable and not repair:
+        jobs = sum(one.job_id is not None for one in mendable)
+        session.out.say(f"`gpujob fsck --repair` {_would_do(jobs, len(mendable) - jobs)}.")
     return FAILED if left else 0
+
+
+def _done(finding: Finding) -> str:
+    if not finding.repaired:
+        return ""
+    return "ended as failed" if finding.job_id is not None else "freed"
+
+
+def _would_do(jobs: int, damaged_keys: int) -> str:
+    ends = f"ends the {jobs} job{'s' * (jobs > 1)} concerned as failed" if jobs else ""
+    frees = f"frees {damaged_keys} idempotency key{'s' * (damaged_keys > 1)}" if damaged_keys else ""
+    return " and ".join(filter(None, (ends, frees)))

@@ -1,20 +1,23 @@
 """fsck: finds objects that are not what their keys say, and ends the jobs they belong to so that waiters learn of it.
 
-A corrupt or foreign object is never moved or deleted before done/ stands; a corrupt done/ is only reported.
+A corrupt or foreign object is never moved or deleted before done/ stands; a corrupt done/ is only reported. An
+idempotency key that cannot be read is freed once it is a day old and every job could be read and none is called by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gpujob import keys
-from gpujob.buckets.base import Found
+from gpujob.buckets.base import Entry, Found
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.finish import commit
+from gpujob.protocol.gc import DAY_S
 from gpujob.protocol.listing import every_entry
+from gpujob.protocol.manifests import every_manifest
 from gpujob.protocol.status import lease_of
 from gpujob.records import (
     Hint,
@@ -39,28 +42,36 @@ KNOWN = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One object that is wrong, and what was done about it."""
+    """One object that is wrong, and what was done about it. `mendable`: `--repair` ends it."""
 
     key: str
     problem: str
     job_id: str | None = None
     repaired: bool = False
+    mendable: bool = False
 
 
 def check(ctx: Context, *, repair: bool, give_up: Callable[[], bool]) -> list[Finding]:
-    """Reads every record of the queue; with `repair`, ends jobs whose records cannot be read with done(failed)."""
+    """Reads every record of the queue. With `repair`, jobs whose records cannot be read end with done(failed), and an
+    idempotency key that nobody can read any more is freed where it stands for no job."""
     findings = []
+    damaged_keys: list[Finding] = []
     for entry in every_entry(ctx, ""):
         if not entry.key.startswith(KNOWN):
             findings.append(Finding(entry.key, "no object of gpujob"))
             continue
-        finding = _look(ctx, entry.key)
-        if finding is not None:
-            findings.append(_repair(ctx, finding, give_up) if repair and finding.job_id else finding)
-    return findings
+        finding = _look(ctx, entry)
+        if finding is None:
+            continue
+        if finding.mendable and finding.key.startswith(keys.UNIQUE):
+            damaged_keys.append(finding)
+        else:
+            findings.append(_repair(ctx, finding, give_up) if repair and finding.mendable else finding)
+    return findings + (_free(ctx, damaged_keys) if repair else damaged_keys)
 
 
-def _look(ctx: Context, key: str) -> Finding | None:
+def _look(ctx: Context, entry: Entry) -> Finding | None:
+    key = entry.key
     model, job_id, foreign = _expected(key)
     if foreign:
         return Finding(key, "not a key that gpujob writes")
@@ -72,8 +83,10 @@ def _look(ctx: Context, key: str) -> Finding | None:
     try:
         _read(model, key, job_id, found)
     except (CorruptRecord, WrongProtocol) as error:
-        mendable = isinstance(error, CorruptRecord) and model is not Result
-        return Finding(key, error.message, job_id if mendable else None)
+        if key.startswith(keys.UNIQUE):
+            return _damaged_key(ctx, entry, error)
+        mendable = isinstance(error, CorruptRecord) and model is not Result and job_id is not None
+        return Finding(key, error.message, job_id if mendable else None, mendable=mendable)
     return None
 
 
@@ -89,7 +102,7 @@ def _expected(key: str) -> tuple[type[Record] | None, str | None, bool]:
     if key.startswith(keys.WORKERS):
         return Presence, None, keys.parse_worker(key) is None
     if key.startswith(keys.UNIQUE):
-        return Manifest, None, False
+        return Manifest, None, keys.parse_unique(key) is None
     return (QueueConfig, None, False) if key == keys.QUEUE else (None, None, False)
 
 
@@ -103,6 +116,41 @@ def _read(model: type[Record], key: str, job_id: str | None, found: Found) -> No
         waiting_job(key, found.body, where)
     else:
         decode(model, key, found.body, whose=keys.parse_worker(key) or job_id)
+
+
+def _damaged_key(ctx: Context, entry: Entry, error: CorruptRecord | WrongProtocol) -> Finding:
+    old = ctx.store_now() - entry.last_modified >= DAY_S  # whoever put it has put its job too, or has given up
+    corrupt = isinstance(error, CorruptRecord)
+    later = "; it can be freed when it is a day old" if corrupt and not old else ""
+    return Finding(entry.key, error.message + later, mendable=corrupt and old)
+
+
+def _free(ctx: Context, findings: list[Finding]) -> list[Finding]:
+    """Deletes damaged idempotency keys, each only where every job could be read and none is called by it."""
+    if not findings:
+        return []
+    unreadable: list[str] = []
+    holders = {job.idempotency_key: job.id for job in every_manifest(ctx, unreadable.append) if job.idempotency_key}
+    freed = []
+    for finding in findings:
+        holder = holders.get(keys.parse_unique(finding.key) or "")
+        if holder is not None:
+            why = f"{finding.problem}; it stands for job {holder} and goes with it"
+            freed.append(replace(finding, problem=why, job_id=holder, mendable=False))
+        elif unreadable:
+            freed.append(replace(finding, problem=f"{finding.problem}; whose it is cannot be known: {unreadable[0]}"))
+        else:
+            whole = _readable(ctx, finding.key)  # another pass was here, and somebody has taken the key since
+            freed.append(replace(finding, repaired=whole or cleaning.remove(ctx, finding.key)))
+    return freed
+
+
+def _readable(ctx: Context, key: str) -> bool:
+    found = ctx.get(key)
+    try:
+        return found is None or bool(held_key(key, found.body))
+    except (CorruptRecord, WrongProtocol):
+        return False
 
 
 def _has_lease(ctx: Context, job_id: str) -> bool:
@@ -133,4 +181,4 @@ def _repair(ctx: Context, finding: Finding, give_up: Callable[[], bool]) -> Find
     )
     commit(ctx, result, give_up)
     cleaning.remove(ctx, finding.key)
-    return Finding(finding.key, finding.problem, job_id, repaired=True)
+    return replace(finding, repaired=True)

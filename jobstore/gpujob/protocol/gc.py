@@ -16,9 +16,10 @@ from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.listing import every_entry
+from gpujob.protocol.manifests import every_manifest
 from gpujob.protocol.removal import SETTLED_S, retire
 from gpujob.protocol.status import pending_key, result_of
-from gpujob.records import Lease, Manifest, Result, decode, held_key, is_hint
+from gpujob.records import Manifest, held_key
 
 DAY_S = 86400.0
 
@@ -104,28 +105,10 @@ class Collector:
 
     def _used_inputs(self) -> tuple[set[str], bool]:
         """The keys of inputs that some job names, and whether every job could be read."""
-        used: set[str] = set()
         before = len(self.garbage.unreadable)
-        for prefix in (keys.PENDING, keys.LEASED, keys.DONE):
-            for entry in every_entry(self.ctx, prefix):
-                manifest = self._manifest(prefix, entry.key)
-                if manifest is not None:
-                    used |= {keys.input_file(file.sha256) for file in manifest.files}
+        manifests = every_manifest(self.ctx, self.garbage.unreadable.append)
+        used = {keys.input_file(file.sha256) for manifest in manifests for file in manifest.files}
         return used, len(self.garbage.unreadable) == before
-
-    def _manifest(self, prefix: str, key: str) -> Manifest | None:
-        found = self.ctx.get(key)
-        if found is None or (prefix == keys.PENDING and is_hint(found.body)):
-            return None
-        try:
-            if prefix == keys.PENDING:
-                return decode(Manifest, key, found.body)
-            if prefix == keys.LEASED:
-                return decode(Lease, key, found.body).manifest
-            return decode(Result, key, found.body).manifest
-        except (CorruptRecord, WrongProtocol) as error:
-            self.garbage.unreadable.append(error.message)
-            return None
 
     def _unique(self) -> None:
         for entry in self._aged(every_entry(self.ctx, keys.UNIQUE), DAY_S):

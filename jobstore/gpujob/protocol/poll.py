@@ -62,6 +62,7 @@ class Poller:
         self._top_seen_s = -math.inf
         self._pending_due_s = -math.inf
         self._leased_due_s = -math.inf
+        self._leases_after = ""
         self._idle_s = SHORTEST_IDLE_S
         self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._waits: dict[str, float] = {}
@@ -118,12 +119,12 @@ class Poller:
             self._expired = self._look_at_leases()
         while self._expired:
             entry = self._expired.pop(self._ctx.rng.randrange(min(FEW, len(self._expired))))
-            job_id = keys.parse_job(entry.key, keys.LEASED)
-            got = self.claimer.take(job_id) if job_id else Skipped(math.inf)
+            job_id = keys.parse_job(entry.key, keys.LEASED) or ""
+            got = self.claimer.take(job_id)
             if isinstance(got, HeldLease):
                 return got
             self._remember(entry, got)
-            self._note_wait(job_id or "", got)
+            self._note_wait(job_id, got)
         return None
 
     def _look_at_leases(self) -> list[Entry]:
@@ -138,19 +139,24 @@ class Poller:
                 expired.append(entry)
             else:
                 earliest = min(earliest, until)
-        crowd_s = ttl_s * max(0, len(entries) - FEW) / FEW
+        if self._leases_after:
+            earliest = min(earliest, date + PAGE_LIFE_S)
+        crowd = sum(entry.last_modified > date - ttl_s for entry in entries)  # whose owners live, and look too
+        crowd_s = ttl_s * max(0, crowd - FEW) / FEW
         self._leased_due_s = self._ctx.runtime.elapsed() + (earliest - date) + self._ctx.rng.random() * crowd_s
         return sorted(expired, key=lambda entry: entry.last_modified)
 
     def _list_leases(self) -> tuple[list[Entry], float]:
+        """The leases from where the last look broke off; after twenty pages this one breaks off too."""
         entries: list[Entry] = []
-        after = ""
+        after = self._leases_after
         for _ in range(LEASED_PAGES):
             listing = self._ctx.list(keys.LEASED, after=after)
-            entries += listing.entries
-            if not listing.truncated:
+            entries += (entry for entry in listing.entries if keys.parse_job(entry.key, keys.LEASED))
+            after = listing.entries[-1].key if listing.truncated else ""
+            if not after:
                 break
-            after = listing.entries[-1].key
+        self._leases_after = after
         return entries, listing.date
 
     # -- pending

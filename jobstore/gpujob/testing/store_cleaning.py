@@ -168,6 +168,35 @@ class CleaningContract(StoreSetting):
         assert finish(held)
         nothing(store)
 
+    def test_fsck_frees_a_damaged_idempotency_key_only_when_no_job_is_called_by_it(
+        self, store: JobStore, clock: ManualRuntime
+    ) -> None:
+        called = store.submit(echo(idempotency_key="chapter-1"))
+        store.bucket.delete(keys.unique("chapter-1"))
+        damaged = [keys.unique("chapter-1"), keys.unique("chapter-2"), "unique/notes.txt"]
+        for key in damaged:
+            store.bucket.create(key, b"not json")
+        store.fsck(repair=True)
+        assert [entry.key for entry in store.bucket.list(keys.UNIQUE).entries] == damaged, "too young"
+        clock.sleep(86400 + 60)
+        assert {one.key for one in store.fsck() if one.mendable} == set(damaged[:2])
+        found = {one.key: one for one in store.fsck(repair=True)}
+        assert not found[damaged[0]].repaired
+        assert f"it stands for job {called.id}" in found[damaged[0]].problem
+        assert found[damaged[1]].repaired
+        assert [entry.key for entry in store.bucket.list(keys.UNIQUE).entries] == [damaged[0], damaged[2]]
+        assert not store.submit(echo(idempotency_key="chapter-2")).already
+
+    def test_fsck_frees_no_idempotency_key_while_a_job_cannot_be_read(
+        self, store: JobStore, clock: ManualRuntime
+    ) -> None:
+        store.bucket.create(keys.unique("chapter-1"), b"not json")
+        store.bucket.create(keys.done(store.new_id()), b"not json")
+        clock.sleep(86400 + 60)
+        found = {one.key: one for one in store.fsck(repair=True)}
+        assert not found[keys.unique("chapter-1")].repaired
+        assert "whose it is cannot be known: done/" in found[keys.unique("chapter-1")].problem
+
 
 def _rubbish(store: JobStore) -> list[tuple[str, bytes]]:
     """Wrong bodies under right keys, and foreign keys, in every place."""
