@@ -6,6 +6,7 @@ Polling is the bill: an idle worker's listings outnumber everything else. Prices
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -61,6 +62,8 @@ S3 = Prices("AWS S3", 0.005, 0.0004, stored=0.023)
 R2 = Prices("Cloudflare R2", 0.0045, 0.00036, free_writes=1_000_000, stored=0.015)
 GCS = Prices("Google Cloud Storage", 0.005, 0.0004, stored=0.020)
 
+_GOOGLE_IN_A_REGION = re.compile(r"storage\.[a-z0-9-]+\.rep\.googleapis\.com")
+
 ONE_JOB = Requests(writes=3, reads=3)
 USUAL_LEASE_BYTES = 2048.0
 PRESENCE_BYTES = 1024.0
@@ -95,4 +98,4 @@ def prices_at(endpoint: str) -> Prices | None:
     for suffix, prices in (("amazonaws.com", S3), ("r2.cloudflarestorage.com", R2), ("storage.googleapis.com", GCS)):
         if host == suffix or host.endswith("." + suffix):
             return prices
-    return None
+    return GCS if _GOOGLE_IN_A_REGION.fullmatch(host) else None

@@ -13,6 +13,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from scripts import make_venv
 
+from tests.leaks import ALLOWED
+
 SECRETS = """
 SECRETS = {secrets!r}
 
@@ -41,6 +43,7 @@ class Machine:
         self.work = place / "content"
         self.work.mkdir(parents=True)
         self.handed_back = place / "handed-back"
+        self.modules = place / ALLOWED
         if secrets is not None:
             self._make_colab(secrets)
         kernel = place / "kernels" / "python3"
@@ -48,7 +51,7 @@ class Machine:
         (kernel / "kernel.json").write_text(KERNEL.format(python=str(self.python)).replace("'", '"'))
 
     def _make_colab(self, secrets: dict[str, str]) -> None:
-        package = self.place / "modules" / "google" / "colab"
+        package = self.modules / "google" / "colab"
         package.mkdir(parents=True)
         (package / "__init__.py").write_text("")
         (package / "userdata.py").write_text(SECRETS.format(secrets=secrets))
@@ -58,7 +61,7 @@ class Machine:
         """Nothing of the person who runs the tests but the models and pip's cache."""
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         kept = {name: os.environ[name] for name in ("PATH", "GPUJOB_CACHE_DIR", "LANG") if name in os.environ}
-        own = {"HOME": str(self.place), "XDG_CACHE_HOME": cache, "PYTHONPATH": str(self.place / "modules")}
+        own = {"HOME": str(self.place), "XDG_CACHE_HOME": cache, "PYTHONPATH": str(self.modules)}
         return kept | own | {"AWS_EC2_METADATA_DISABLED": "true", "IPYTHONDIR": str(self.place / "ipython")}
 
     def client(self, notebook: nbformat.NotebookNode, **settings: Any) -> NotebookClient:

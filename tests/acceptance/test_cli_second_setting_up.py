@@ -14,6 +14,7 @@ from gpujob import queue
 from tests.acceptance.machine import Machine
 from tests.hostile.dialects import Dialect, dialect_server
 from tests.servers import seaweedfs  # noqa: F401 - a fixture
+from tests.sizing import only_at_full_size
 
 NOWHERE = {
     "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
@@ -133,6 +134,7 @@ def test_a_store_that_is_down_is_exit_4(machine: Machine) -> None:
 
 
 def test_from_an_empty_server_to_files_on_this_disk(machine: Machine, seaweedfs: Server) -> None:  # noqa: F811
+    only_at_full_size("a queue on an empty SeaweedFS, from its probe to the files of a job")
     url = f"s3://{machine.home.name.replace('_', '-')[:40].lower()}-q/some/prefix"
     env = seaweedfs.environment(url)
     missing = machine.run("ls", env=env)

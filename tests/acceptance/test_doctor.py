@@ -313,6 +313,12 @@ def test_a_bucket_without_a_queue_names_init(machine: Machine, minio: Server) ->
     assert found["cost"]["status"] == "ok", "what does not rest on it is told all the same"
 
 
+def test_a_key_that_is_named_and_is_not_there_is_broken_and_says_where_it_was_looked_for(on_minio: Place) -> None:
+    found = on_minio.checks("--no-probe", code=3, GPUJOB_SIGN_WITH="no-such-key")
+    assert found["signing"]["status"] == "broken" and "no-such-key" in found["signing"]["text"]
+    assert found["workers"]["status"] == "note", "what does not rest on it is told all the same"
+
+
 # -- the page
 
 

@@ -21,6 +21,7 @@ from gpujob_cli.commands import worker_launch
 from gpujob_cli.notebooks import filling
 from gpujob_cli.wheels import Wheel
 from tests.acceptance.command_line import GPUJOB, Person
+from tests.leaks import ALLOWED
 from tests.sizing import require_or_skip
 
 STORE = "s3://gpujob/launched"
@@ -86,7 +87,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def google(tmp_path: Path) -> Google:
-    return Google(tmp_path / "google")
+    return Google(tmp_path / ALLOWED)
 
 
 @pytest.fixture

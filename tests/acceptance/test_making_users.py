@@ -89,6 +89,20 @@ def test_a_server_that_is_no_minio_is_said_before_anything_is_made(
     assert nowhere.code == 4 and "does not answer" in nowhere.err
 
 
+def test_what_a_minio_refuses_is_not_called_the_refusal_of_another_server(
+    minio: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gpujob.errors import Configuration
+    from gpujob.policies import minio_users
+
+    users = minio_users.MinioUsers(minio.endpoint, minio_users.Keys(minio.access_key, minio.secret_key))
+    with pytest.raises(Configuration, match=r"The MinIO server at .* refused this: .*access key length"):
+        users.make("reader", "users-of-it", name="ab", secret_key="x" * 40)
+    monkeypatch.setattr(minio_users, "policy", lambda *_, **__: {"Version": "yesterday"})
+    with pytest.raises(Configuration, match=r"The MinIO server at .* refused this: .*invalid version"):
+        users.make("reader", "users-of-it", secret_key=None)
+
+
 def test_without_the_package_the_command_that_brings_it_is_named(
     person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def keys_of(role: str, secret: str) -> dict[str, str]:
 
 
 def test_a_secret_that_a_job_was_handed_is_nowhere_afterwards(witness: Witness, minio: Server, tmp_path: Path) -> None:
+    only_at_full_size("a job with a secret that succeeds, fails and dies")
     person = witness.person
     site = leaky.install(tmp_path / "site")
     person.env["PYTHONPATH"] = str(site)

@@ -14,7 +14,7 @@ from gpujob.keys import DONE
 from gpujob_cli.app import run
 from gpujob_worker.executors.echo import EchoExecutor
 from gpujob_worker.worker import Limits, Worker
-from tests.sizing import pick
+from tests.sizing import only_at_full_size, pick
 
 from .dialects import Dialect, Store, dialect_server
 
@@ -93,6 +93,7 @@ def test_a_store_that_refuses_checksums_is_sent_none(opened: Open) -> None:
 
 
 def test_listings_that_lag_lose_nothing(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    only_at_full_size("listings that lag by two seconds")
     store = opened(Dialect(lag_s=2.0))
     assert run(["init", URL]) == 0
     queue = open_store(URL)

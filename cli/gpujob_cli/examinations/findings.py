@@ -39,6 +39,7 @@ CHECKS: Mapping[str, Group] = {
     "unseen": "the store",
     "safety": "the store",
     "queue": "the queue",
+    "signing": "the queue",
     "workers": "the queue",
     "jobs": "the queue",
     "cost": "the queue",

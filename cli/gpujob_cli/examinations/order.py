@@ -17,7 +17,7 @@ from gpujob.clock import SYSTEM
 from gpujob.errors import Denied, GpujobError
 from gpujob.protocol.context import Context
 from gpujob.records import QueueConfig
-from gpujob_cli.examinations import backlog, bill, crew, queue_settings, reaching, safety, this_machine
+from gpujob_cli.examinations import backlog, bill, crew, queue_settings, reaching, safety, signatures, this_machine
 from gpujob_cli.examinations.findings import Finding, bounded, broken, together
 from gpujob_cli.session import Session
 
@@ -82,6 +82,7 @@ def _store_and_queue(session: Session, wish: Wish, bucket: Bucket, asking: S3Ask
     else:
         yield from safety.not_tried(config)
     yield queue
+    yield from bounded("signing", lambda: signatures.look(session, known))
     yield from _of_queue(Context(bucket, SYSTEM, system_random(), known), known)
 
 

@@ -108,7 +108,7 @@ class MinioUsers:
                 f"These credentials may not administer the server at {self._endpoint}.",
                 hint="Use the root user's, or those of a user with the policy consoleAdmin; the roles' own need not.",
             )
-        if "XMinioAdmin" in body:
+        if '"Resource":"/minio/admin' in body:  # others answer in XML, that there is no such bucket
             return Configuration(f"The MinIO server at {self._endpoint} refused this: {' '.join(body.split())[:300]}")
         return self._no_minio()
 

@@ -31,6 +31,8 @@ def test_prices_are_those_of_the_vendors() -> None:
         ("https://s3.eu-west-1.amazonaws.com", S3),
         ("https://abc.r2.cloudflarestorage.com", R2),
         ("https://storage.googleapis.com", GCS),
+        ("https://storage.europe-west3.rep.googleapis.com", GCS),
+        ("https://storage.europe-west3.rep.googleapis.com.example", None),
         ("http://127.0.0.1:9000", None),
         ("https://notamazonaws.com", None),
         ("", None),
