@@ -22,6 +22,7 @@ from gpujob_worker import EchoExecutor, Worker
 from tests.acceptance import chaos
 from tests.acceptance.command_line import Person
 from tests.google.imitation import BUCKET, Imitation, imitation
+from tests.google.metadata import compute_engine
 from tests.sizing import only_at_full_size, pick
 
 URL = f"gs://{BUCKET}/team/queue"
@@ -77,6 +78,18 @@ def test_without_a_key_or_a_login_it_is_3_and_says_both_ways(tmp_path: Path, str
     done = person.run("ls", "--store", URL, "--json")
     assert (done.code, done.error["type"]) == (3, "Denied")
     assert "gcloud storage hmac create" in done.error["hint"] and "application-default login" in done.error["hint"]
+
+
+def test_a_compute_engine_machine_needs_no_key(tmp_path: Path, strict: Imitation) -> None:
+    """google-auth asks the machine's own service with a package that its extra for urllib3 does not bring."""
+    person = Person(tmp_path)
+    person.env |= {"GPUJOB_GCS_ENDPOINT": strict.endpoint, "GPUJOB_STORE": URL}
+    del person.env["NO_GCE_CHECK"]
+    with compute_engine(strict.service.tokens) as machine:
+        missing = person.run("ls", "--json", **machine)
+    assert (missing.code, missing.error["type"]) == (3, "NotInitialised"), missing.err
+    assert "google" not in missing.err.lower(), "nothing of what was tried is told"
+    assert any(asked.headers["authorization"].startswith("Bearer imitated-token-") for asked in strict.seen)
 
 
 def test_jobs_come_through_while_one_request_in_ten_fails(strict: Imitation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def main() -> None:
             os.environ.update(server.environment())
             for number, rate in enumerate(rates):
                 plan = replace(trials.PLAN, jobs=each, seed=wanted.seed + number, deadline_s=180.0 + 2 * each)
-                print(trials.run(server, Chances(rate), plan), flush=True)
+                print(trials.run(trials.on_server(server), Chances(rate), plan), flush=True)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def test_chaos_under_faults(rate: float, s3_server: Server, monkeypatch: pytest.
         only_at_full_size("chaos behind the fault proxy on a second server")
     for name, value in s3_server.environment().items():
         monkeypatch.setenv(name, value)
-    found = trials.run(s3_server, Chances(rate), replace(PLAN, seed=int(rate * 100)))
+    found = trials.run(trials.on_server(s3_server), Chances(rate), replace(PLAN, seed=int(rate * 100)))
     print(found)
     assert found.report.kills > 0
     assert found.waits == JOBS

@@ -51,13 +51,13 @@ class Killing:
 def test_a_server_that_dies_and_comes_back(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in own_server.environment().items():
         monkeypatch.setenv(name, value)
-    url = trials.fresh_url()
+    target = trials.on_server(own_server)
     plan = replace(trials.PLAN, jobs=JOBS, kill_every_s=(4.0, 8.0), seed=3)
     killing = Killing(own_server)
     with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
-        people = Crowd(trials.through(own_server, url, own_server.endpoint), Path(out))
-        env = {**own_server.environment(url), **impatient.environment()}
-        print(chaos.run(url, plan, env, crowd=people, meanwhile=killing))
-        people.hold_against(trials.through(own_server, url, own_server.endpoint))
+        people = Crowd(target.store(target.port), Path(out))
+        env = {**target.environment, **impatient.environment()}
+        print(chaos.run(target.url, plan, env, crowd=people, meanwhile=killing))
+        people.hold_against(target.store(target.port))
     assert killing.deaths == DEATHS
     assert len(people.told) == JOBS

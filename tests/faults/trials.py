@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from localstack.servers import BUCKET, Server
+from localstack.servers import BUCKET, LOOPBACK, Server
 
+from gpujob.buckets.base import Bucket
 from gpujob.buckets.retrying import RetryingBucket
 from gpujob.buckets.s3 import open_s3
 from gpujob.chance import system_random
@@ -56,25 +58,40 @@ class Found:
         )
 
 
-def fresh_url() -> str:
-    """A place of its own in the servers' bucket."""
-    return f"s3://{BUCKET}/{new_id(SYSTEM.now(), system_random())}"
+@dataclass(frozen=True)
+class Target:
+    """A queue on some server: `environment` leads a program there, and with another value of `endpoint` to a proxy."""
+
+    name: str
+    port: int
+    url: str
+    environment: Mapping[str, str]
+    endpoint: str
+    opened: Callable[[str], Bucket]
+
+    def store(self, port: int) -> JobStore:
+        """The queue as somebody impatient reaches it through that port of this machine."""
+        bucket = self.opened(f"http://{LOOPBACK}:{port}")
+        return JobStore(RetryingBucket(bucket, SYSTEM, system_random()))
 
 
-def run(server: Server, chances: Chances, plan: chaos.Plan) -> Found:
+def on_server(server: Server) -> Target:
+    """A queue at a place of its own on a real server."""
+    prefix = new_id(SYSTEM.now(), system_random())
+    url = f"s3://{BUCKET}/{prefix}"
+
+    def opened(endpoint: str) -> Bucket:
+        return open_s3(BUCKET, prefix, endpoint_url=endpoint, session=server.session(), timeouts=impatient.SHORT)
+
+    return Target(server.name, server.port, url, server.environment(url), "AWS_ENDPOINT_URL_S3", opened)
+
+
+def run(target: Target, chances: Chances, plan: chaos.Plan) -> Found:
     """One run. The environment of this process must lead to the server itself."""
-    url = fresh_url()
-    with FaultProxy(server.port, chances, plan.seed, late_s=impatient.LATE_S) as proxy:
+    with FaultProxy(target.port, chances, plan.seed, late_s=impatient.LATE_S) as proxy:
         with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
-            people = Crowd(through(server, url, proxy.endpoint), Path(out))
-            env = {**server.environment(url), "AWS_ENDPOINT_URL_S3": proxy.endpoint, **impatient.environment()}
-            report = chaos.run(url, plan, env, crowd=people, meanwhile=lambda ended: people.complain())
-            people.hold_against(through(server, url, server.endpoint))
-        return Found(server.name, chances.rate, proxy.requests, proxy.faults, report, people.again, len(people.told))
-
-
-def through(server: Server, url: str, endpoint: str) -> JobStore:
-    """The queue at `url`, reached at an endpoint of the server's or in front of it, by somebody impatient."""
-    prefix = url.removeprefix(f"s3://{BUCKET}/")
-    bucket = open_s3(BUCKET, prefix, endpoint_url=endpoint, session=server.session(), timeouts=impatient.SHORT)
-    return JobStore(RetryingBucket(bucket, SYSTEM, system_random()))
+            people = Crowd(target.store(proxy.port), Path(out))
+            env = {**target.environment, target.endpoint: proxy.endpoint, **impatient.environment()}
+            report = chaos.run(target.url, plan, env, crowd=people, meanwhile=lambda ended: people.complain())
+            people.hold_against(target.store(target.port))
+        return Found(target.name, chances.rate, proxy.requests, proxy.faults, report, people.again, len(people.told))

@@ -101,6 +101,8 @@ def _of_manifest(found: records.Manifest) -> None:
 
 
 def _show(status: Any) -> None:
+    if not ids.is_id(status.id):
+        return  # whoever reads it for showing demands the id that is in the key
     presence = records.Presence(id="w", session="s", started_at=NOW, kinds=("echo",))
     line, reason = line_of(status, [(presence, 1.0)], now=NOW, ahead=3, pace=Pace())
     assert not {unicodedata.category(one) for one in line.plain + clean(row(status, NOW))} & MOVING

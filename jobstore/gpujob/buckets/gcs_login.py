@@ -7,7 +7,9 @@ botocore's chain is Amazon's (or a local server's), and is left alone.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -122,12 +124,25 @@ def find_login() -> tuple[Credentials, str]:
             hint=SET_UP,
         ) from None
     try:
-        credentials, project = google.auth.default(scopes=[SCOPE])
+        with _quietly():
+            credentials, project = google.auth.default(scopes=[SCOPE])
     except DefaultCredentialsError:
         raise Denied(
             "No HMAC key for gs:// is set, and this machine is not logged in to Google.", hint=SET_UP
         ) from None
     return credentials, str(project or "")
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keeps from the log what google-auth tries in vain: that is told as one error, with what to do."""
+    log = logging.getLogger("google.auth")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def login_installed() -> bool:
