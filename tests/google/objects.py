@@ -46,6 +46,7 @@ class Stored:
             "x-goog-generation": str(self.generation),
             "x-goog-metageneration": "1",
             "x-goog-hash": f"md5={base64.b64encode(self.md5).decode()}",
+            "X-Goog-Hash": "crc32c=AAAAAA==",  # a second line of that name; this one is not computed, for nobody reads it
             "x-goog-stored-content-length": str(len(self.body)),
             "x-goog-storage-class": "STANDARD",
         }

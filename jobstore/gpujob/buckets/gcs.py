@@ -7,13 +7,14 @@ generation, in every answer and in listings. A change may wait up to a second fo
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 
 from gpujob import settings
 from gpujob.buckets import s3_transfer
-from gpujob.buckets.gcs_dialect import GoogleDialect
+from gpujob.buckets.gcs_dialect import GoogleDialect, md5_in_hash
 from gpujob.buckets.gcs_login import SET_UP, HmacKey, Login, find_hmac_key, login_installed
 from gpujob.buckets.gcs_pace import Pace
 from gpujob.buckets.s3 import EtagStyle, S3Bucket
@@ -72,6 +73,9 @@ class GoogleBucket(S3Bucket):
     def upload(self, key: str, source: Path, *, media_type: str = "application/octet-stream") -> None:
         with self._pace.change_of(key):
             super().upload(key, source, media_type=media_type)
+
+    def _md5_of(self, answer: Any) -> str:
+        return md5_in_hash(answer)
 
     def create_bucket(self) -> bool:
         """As for S3, in the project that is set, logged in to or the HMAC key's default, in Google's default location."""

@@ -9,6 +9,8 @@ generation never becomes a condition (generation 0 would mean "create").
 
 from __future__ import annotations
 
+import base64
+import re
 from typing import Any, cast
 from xml.etree import ElementTree
 
@@ -21,8 +23,10 @@ from gpujob.buckets.s3_clock import StoreClock
 from gpujob.errors import PreconditionFailed, Unavailable
 
 GENERATION = "x-goog-generation"
+HASH = "x-goog-hash"
 CONDITION = "x-goog-if-generation-match"
 PROJECT = "x-goog-project-id"
+_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
 _ABSENT = "0"  # the generation of what is not there
 _NAMED = ("PutObject", "GetObject", "HeadObject")  # operations whose answer names a version
 _IN_CONTEXT = "gpujob_generation"
@@ -98,6 +102,12 @@ def name_version(parsed: dict[str, Any], **_: object) -> None:
     if not generation.isdecimal():
         raise Unavailable(f"The store's answer names no version ({GENERATION}): is this Google Cloud Storage?")
     parsed["ETag"] = generation
+
+
+def md5_in_hash(answer: Any) -> str:
+    """The MD5 of the object in hexadecimal; empty for those that were sent in parts, which have a CRC32C alone."""
+    found = _MD5.search(answer["ResponseMetadata"]["HTTPHeaders"].get(HASH, ""))
+    return base64.b64decode(found[1]).hex() if found else ""
 
 
 def name_versions(parsed: dict[str, Any], http_response: Any, **_: object) -> None:

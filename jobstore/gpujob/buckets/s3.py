@@ -20,7 +20,7 @@ import boto3
 from gpujob.buckets import s3_transfer
 from gpujob.buckets.base import PAGE, Found, Head, Listing
 from gpujob.buckets.google import is_google, refuse_interop
-from gpujob.buckets.s3_answers import altered, body_of, date_of, entry_of, head_of, version_of
+from gpujob.buckets.s3_answers import altered, body_of, date_of, entry_of, head_of, md5_in_etag, version_of
 from gpujob.buckets.s3_checksums import content_md5
 from gpujob.buckets.s3_client import S3Clients, Timeouts
 from gpujob.buckets.s3_place import S3Place
@@ -40,7 +40,7 @@ class S3Bucket:
         self._s3 = place.clients.requests
         self._part_bytes = part_bytes
         self.etag_style: EtagStyle = etag_style
-        self._etags_are_md5 = True  # not those of encrypted objects, which the first such answer shows
+        self._md5_is_true = True  # an ETag is none for encrypted objects, which the first such answer shows
 
     @property
     def url(self) -> str:
@@ -65,24 +65,28 @@ class S3Bucket:
         return S3Bucket(self._place, etag_style=etag_style, part_bytes=self._part_bytes)
 
     def get(self, key: str, *, max_bytes: int | None = None) -> Found | None:
-        def send() -> Found:
+        def send() -> tuple[Found, str]:
             answer: Any = self._s3.get_object(Bucket=self._place.name, Key=self._place.prefix + key)
             with closing(answer["Body"]) as stream:
                 head = head_of(answer)
                 body = body_of(stream, head.size_bytes, max_bytes)
-            return Found(head.version, head.size_bytes, head.last_modified, head.date, body)
+            return Found(head.version, head.size_bytes, head.last_modified, head.date, body), self._md5_of(answer)
 
-        found = self._place.ask_if_there("GET", key, send)
-        if found is None or not self._etags_are_md5 or not altered(found):
-            return found
-        return self._confirmed(key, found, self._place.ask_if_there("GET", key, send))
+        got = self._place.ask_if_there("GET", key, send)
+        if got is None or not self._md5_is_true or not altered(*got):
+            return None if got is None else got[0]
+        return self._confirmed(key, got[0], self._place.ask_if_there("GET", key, send))
 
-    def _confirmed(self, key: str, first: Found, second: Found | None) -> Found:
-        """An answer whose body does not fit its ETag: two that are alike mean that ETags are something else here."""
-        if second is None or (second.version, second.body) != (first.version, first.body):
+    def _md5_of(self, answer: Any) -> str:
+        """The MD5 of the whole object in hexadecimal, where the answer names one; else empty."""
+        return md5_in_etag(answer)
+
+    def _confirmed(self, key: str, first: Found, again: tuple[Found, str] | None) -> Found:
+        """An answer whose body does not fit its MD5: two that are alike mean that it is the MD5 of something else."""
+        if again is None or (again[0].version, again[0].body) != (first.version, first.body):
             raise Unavailable(f"The answer to GET {key} in {self.url} was altered on its way.")
-        self._etags_are_md5 = False
-        return second
+        self._md5_is_true = False
+        return again[0]
 
     def head(self, key: str) -> Head | None:
         def send() -> Head:

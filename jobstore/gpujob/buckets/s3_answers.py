@@ -54,7 +54,12 @@ def body_of(stream: StreamingBody, size_bytes: int, max_bytes: int | None) -> by
     return body
 
 
-def altered(found: Found) -> bool:
-    """Whether a whole body is not the one that its ETag names, where ETags are MD5s, as those of most stores are."""
-    whole = len(found.body) == found.size_bytes
-    return whole and _MD5.fullmatch(found.version) is not None and md5_hex(found.body) != found.version
+def md5_in_etag(answer: Any) -> str:
+    """The ETag where it may be an MD5, as those of most stores are; else empty."""
+    version = version_of(answer)
+    return version if _MD5.fullmatch(version) else ""
+
+
+def altered(found: Found, md5: str) -> bool:
+    """Whether a whole body is not the one that the answer's MD5, if it names one, belongs to."""
+    return bool(md5) and len(found.body) == found.size_bytes and md5_hex(found.body) != md5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
@@ -98,6 +99,38 @@ def test_an_answer_without_a_generation_is_no_answer(bucket: GoogleBucket, googl
     )
     with pytest.raises(Unavailable, match="names no version"):
         bucket.create("a", b"") if verb == "create" else getattr(bucket, verb)("a")
+
+
+def test_an_answer_that_was_altered_on_its_way_is_not_believed(bucket: GoogleBucket, google: Imitation) -> None:
+    """A generation says nothing of the body, as an ETag of S3 does: what does is the MD5 in x-goog-hash."""
+    bucket.create("a", b'{"state": "succeeded"}')
+    altering = [True]
+
+    def interrupt(asked: Asked) -> Answer:
+        whole = google.service.answer(asked)
+        return replace(whole, body=whole.body.replace(b"eed", b"ied")) if altering and altering.pop() else whole
+
+    google.interrupt = interrupt
+    with pytest.raises(Unavailable, match="altered on its way"):
+        bucket.get("a")
+    found = bucket.get("a")
+    assert found is not None and found.body == b'{"state": "succeeded"}'
+    assert [asked.method for asked in google.seen] == ["PUT", "GET", "GET", "GET"]
+
+
+def test_an_object_that_was_sent_in_parts_names_no_md5_and_is_read_all_the_same(
+    bucket: GoogleBucket, google: Imitation
+) -> None:
+    bucket.create("a", b"body")
+
+    def interrupt(asked: Asked) -> Answer:
+        whole = google.service.answer(asked)
+        return replace(whole, headers={name: value for name, value in whole.headers.items() if name != "x-goog-hash"})
+
+    google.interrupt = interrupt
+    found = bucket.get("a")
+    assert found is not None and found.body == b"body"
+    assert len(google.seen) == 2
 
 
 def test_a_listing_without_generations_is_no_listing(bucket: GoogleBucket, google: Imitation) -> None:
