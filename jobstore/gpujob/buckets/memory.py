@@ -8,6 +8,7 @@ threads and greenlets may share a bucket.
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from gpujob.clock import SYSTEM
 from gpujob.errors import LocalDisk, PreconditionFailed
 
 CHUNK_BYTES = 1 << 20
+LAST = chr(sys.maxunicode)  # a prefix and this come after every key that begins so
 
 
 class _Object(NamedTuple):
@@ -63,9 +65,8 @@ class MemoryBucket:
         with self._lock:
             keys = self._keys
             start = bisect_left(keys, prefix) if after < prefix else bisect_right(keys, after)
-            page = keys[start : start + limit + 1]
-            if page and not page[-1].startswith(prefix):
-                page = [key for key in page if key.startswith(prefix)]
+            end = bisect_left(keys, prefix + LAST, start) if prefix else len(keys)
+            page = keys[start : min(end, start + limit + 1)]
             entries = tuple(self._objects[key].entry for key in page[:limit])
         return Listing(entries, len(page) > limit, date)
 
