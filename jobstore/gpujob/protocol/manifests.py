@@ -14,10 +14,13 @@ from gpujob.records import Lease, Manifest, Result, decode, is_hint
 def every_manifest(ctx: Context, unreadable: Callable[[str], None]) -> Iterator[Manifest]:
     """Reads pending, leased and done in the order in which a job moves, so that none that moves meanwhile is missed.
 
-    A job may come twice. What cannot be read is told to `unreadable`: then nobody knows what that job refers to.
+    A job may come twice. What cannot be read is told to `unreadable`: then nobody knows what that job refers to. Foreign
+    keys are no jobs.
     """
     for prefix in (keys.PENDING, keys.LEASED, keys.DONE):
         for entry in every_entry(ctx, prefix):
+            if not _of_a_job(prefix, entry.key):
+                continue
             try:
                 manifest = _manifest(ctx, prefix, entry.key)
             except (CorruptRecord, WrongProtocol) as error:
@@ -25,6 +28,10 @@ def every_manifest(ctx: Context, unreadable: Callable[[str], None]) -> Iterator[
                 continue
             if manifest is not None:
                 yield manifest
+
+
+def _of_a_job(prefix: str, key: str) -> bool:
+    return keys.parse_pending(key) is not None if prefix == keys.PENDING else keys.parse_job(key, prefix) is not None
 
 
 def _manifest(ctx: Context, prefix: str, key: str) -> Manifest | None:

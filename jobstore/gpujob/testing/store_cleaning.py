@@ -187,6 +187,19 @@ class CleaningContract(StoreSetting):
         assert [entry.key for entry in store.bucket.list(keys.UNIQUE).entries] == [damaged[0], damaged[2]]
         assert not store.submit(echo(idempotency_key="chapter-2")).already
 
+    def test_foreign_keys_keep_nothing_from_being_cleaned(
+        self, store: JobStore, clock: ManualRuntime, tmp_path: Path
+    ) -> None:
+        """What lay under a key that is no job's was taken for a job that cannot be read, for ever."""
+        for prefix in ("pending/5/", keys.LEASED, keys.DONE):
+            store.bucket.create(f"{prefix}notes.txt", b"somebody else's")
+        store.bucket.create(keys.unique("chapter-1"), b"not json")
+        (tmp_path / "input").write_bytes(b"an input of no job")
+        store.bucket.upload(keys.input_file("5" * 64), tmp_path / "input")
+        clock.sleep(RETENTION_S + 60)
+        assert store.gc().objects["inputs"] == 1
+        assert [one.key for one in store.fsck(repair=True) if one.repaired] == [keys.unique("chapter-1")]
+
     def test_fsck_frees_no_idempotency_key_while_a_job_cannot_be_read(
         self, store: JobStore, clock: ManualRuntime
     ) -> None:
