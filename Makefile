@@ -61,7 +61,7 @@ bench: venv servers ## the benchmarks: a table, and JSON in benchmarks/out
 explore: venv ## a million schedules of the simulation
 	$(BIN)/python -m tests.simulation.explore --schedules 1000000
 
-faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: an hour
+faults: venv servers ## 10,000 jobs behind a proxy that loses, delays, cuts, alters and refuses: half an hour
 	$(BIN)/python -m tests.faults --jobs 10000
 
 soak: venv ## 1,000 workers and 100,000 jobs in simulated time, with the bill: hours
