@@ -18,6 +18,8 @@ from tests.fake_job import FakeCache, FakeJob, unheard
 from tests.sizing import pick, require_or_skip
 from tests.unit.speech.fakes import narration_input
 
+pytestmark = pytest.mark.xdist_group("speech")  # what is spoken and recognised once serves all
+
 TEXTS = (
     "Welcome to this tutorial. In the next two minutes we build a small web service.",
     "First, let's create a file called app dot py, and open it in the editor.",

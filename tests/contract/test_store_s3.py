@@ -12,7 +12,7 @@ from gpujob.clock import SYSTEM
 from gpujob.testing.store_contract import StoreContract
 from tests.contract.test_s3 import folder, opened
 from tests.servers import minio, seaweedfs
-from tests.sizing import pick
+from tests.sizing import only_at_full_size, pick
 
 __all__ = ["folder", "minio", "seaweedfs"]
 
@@ -36,5 +36,7 @@ class TestJobsOnMinio(OnServer):
 
 class TestJobsOnSeaweedfs(OnServer):
     @pytest.fixture
-    def server(self, seaweedfs: Server) -> Server:
-        return seaweedfs
+    def server(self, request: pytest.FixtureRequest) -> Server:
+        only_at_full_size("the job store's contract on a second server")
+        started: Server = request.getfixturevalue("seaweedfs")
+        return started

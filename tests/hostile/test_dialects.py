@@ -77,6 +77,7 @@ def test_a_replace_of_what_is_missing_may_be_404_or_412(opened: Open, missing_is
 
 
 def test_a_conflict_that_decided_nothing_is_sent_again(opened: Open) -> None:
+    only_at_full_size("a store that answers 409 first, with a whole job")
     store = opened(Dialect(conflicts_first=True))
     assert run(["init", URL]) == 0
     deferred = store.answers["PUT 409"]

@@ -143,6 +143,8 @@ def obey(monkeypatch: pytest.MonkeyPatch, exports: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_up_and_down(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_or_skip(name, HOW[name], there=find(name) is not None)
+    if name == "seaweedfs":
+        only_at_full_size("`make up` and `make down` with a second server")
     other = NAMES[1 - NAMES.index(name)]
     tmp_path /= ALLOWED  # the variables of the narrow users are in files there
     tmp_path.mkdir()
