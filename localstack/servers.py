@@ -213,6 +213,7 @@ def _seaweedfs(server: Server) -> list[str]:
     ]
 
 
+_given: set[int] = set()
 _COMMANDS: dict[str, Callable[[Server], list[str]]] = {"minio": _minio, "seaweedfs": _seaweedfs}
 
 
@@ -255,13 +256,14 @@ def running(name: str) -> Iterator[Server]:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, below those that the system lends to outgoing connections.
+    """A port that nothing listens on, below those that the system lends to outgoing connections; each is given once.
 
-    One of those could be lent to somebody's connection while the server that owns it is down for a moment.
+    One that is lent could be taken by somebody's connection while the server that owns it is down for a moment.
     """
     choose = random.SystemRandom().choice  # the seeds of tests are for their own numbers
-    while not is_free(port := choose(PORTS_TO_CHOOSE)):
+    while (port := choose(PORTS_TO_CHOOSE)) in _given or not is_free(port):
         continue
+    _given.add(port)
     return port
 
 

@@ -60,13 +60,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Target:
-    """A queue on some server: `environment` leads a program there, and with another value of `endpoint` to a proxy."""
+    """A queue on some server: `environment` leads a program there, and with another value of one variable to a proxy."""
 
     name: str
     port: int
     url: str
     environment: Mapping[str, str]
-    endpoint: str
+    endpoint_variable: str
     opened: Callable[[str], Bucket]
 
     def store(self, port: int) -> JobStore:
@@ -91,7 +91,7 @@ def run(target: Target, chances: Chances, plan: chaos.Plan) -> Found:
     with FaultProxy(target.port, chances, plan.seed, late_s=impatient.LATE_S) as proxy:
         with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
             people = Crowd(target.store(proxy.port), Path(out))
-            env = {**target.environment, target.endpoint: proxy.endpoint, **impatient.environment()}
+            env = {**target.environment, target.endpoint_variable: proxy.endpoint, **impatient.environment()}
             report = chaos.run(target.url, plan, env, crowd=people, meanwhile=lambda ended: people.complain())
             people.hold_against(target.store(target.port))
         return Found(target.name, chances.rate, proxy.requests, proxy.faults, report, people.again, len(people.told))

@@ -65,6 +65,12 @@ def test_the_port_of_a_server_is_none_that_is_lent_to_connections() -> None:
     assert servers.free_port() < lowest
 
 
+def test_no_two_parts_of_a_server_are_given_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing listens yet when they are chosen, and SeaweedFS has eight ports."""
+    monkeypatch.setattr(servers, "PORTS_TO_CHOOSE", range(30_000, 30_030))
+    assert len({servers.free_port() for _ in range(20)}) == 20
+
+
 def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(servers, "find", lambda _: Path("/bin/false"))
     monkeypatch.setattr(servers, "ATTEMPTS", 1)
