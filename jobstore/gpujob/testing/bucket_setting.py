@@ -30,3 +30,5 @@ class ContractSetting:
     """False where `a` and `a/b` cannot both be keys; the protocol never needs that."""
     deletes_are_atomic: bool = True
     """False where a replace may bring back an object that is deleted at the same moment; the protocol survives it."""
+    deletes_are_sent_once: bool = True
+    """False where a delete whose answer was lost is sent again: it may then remove two objects, one after the other."""
