@@ -3,6 +3,8 @@
 A page of pending/ serves claims for up to ten seconds. A page with nothing servable moves a cursor on, so a backlog of
 jobs that this worker cannot serve never hides those behind it, and the top is seen again at least once a minute.
 leased/ is listed when the earliest lease may have expired; take-overs and due waits come before anything pending.
+Where many workers are busy, each that finishes a job looks at once, so that the idle ones may look the less often, and
+leave what has only just come to those: else each of hundreds tries each job, and all but one in vain.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ SHORTEST_IDLE_S = 1.0
 LONGEST_IDLE_S = 30.0
 FEW = 8
 WIDEST = 256
+CROWD = 32  # so many busy workers are many: with n times as many, an idle one looks every n seconds at most
+YOUNG_S = 2.0  # until then a job is left to those of a crowd that have just finished one
 MISSES = 12  # a LIST costs about as much as a dozen GETs
 PATIENCE_S = 30.0
 MEMORY = 200_000
@@ -63,6 +67,8 @@ class Poller:
         self._pending_due_s = -math.inf
         self._leased_due_s = -math.inf
         self._leases_after = ""
+        self._busy = 0  # workers that held a lease when leased/ was last looked at
+        self._eager = True  # for whatever there is, on the next page: a job has just ended, or none was had yet
         self._idle_s = SHORTEST_IDLE_S
         self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._waits: dict[str, float] = {}
@@ -78,6 +84,7 @@ class Poller:
         """A job has ended or there is word of a new one: look at once, and often for a while."""
         self._pending_due_s = -math.inf
         self._idle_s = SHORTEST_IDLE_S
+        self._eager = True
 
     def peek(self) -> str:
         """The pending key that will be tried next, if nothing else happens; empty where none is known. No request."""
@@ -141,8 +148,8 @@ class Poller:
                 earliest = min(earliest, until)
         if self._leases_after:
             earliest = min(earliest, date + PAGE_LIFE_S)
-        crowd = sum(entry.last_modified > date - ttl_s for entry in entries)  # whose owners live, and look too
-        crowd_s = ttl_s * max(0, crowd - FEW) / FEW
+        self._busy = sum(entry.last_modified > date - ttl_s for entry in entries)  # their owners live, and look too
+        crowd_s = ttl_s * max(0, self._busy - FEW) / FEW
         self._leased_due_s = self._ctx.runtime.elapsed() + (earliest - date) + self._ctx.rng.random() * crowd_s
         return sorted(expired, key=lambda entry: entry.last_modified)
 
@@ -179,8 +186,10 @@ class Poller:
         if not self._after:
             self._top_seen_s = now_s
         listing = self._ctx.list(keys.PENDING, after=self._after)
-        self._page = self._servable(listing)
-        self._page_served = bool(self._page)
+        servable = self._servable(listing)
+        self._page_served = bool(servable)
+        self._page = [entry for entry in servable if not self._is_left_to_others(entry, listing.date)]
+        self._eager = False
         self._page_end = listing.entries[-1].key if listing.truncated else ""
         self._page_until_s = self._ctx.runtime.elapsed() + PAGE_LIFE_S
 
@@ -193,6 +202,9 @@ class Poller:
             if self._not_before.get((entry.key, entry.version), -math.inf) <= listing.date:
                 rows.append(entry)
         return rows
+
+    def _is_left_to_others(self, entry: Entry, date: float) -> bool:
+        return not self._eager and self._busy > CROWD and 0 <= date - entry.last_modified < YOUNG_S
 
     def _try_page(self) -> HeldLease | None:
         """A claim from the page: of its first few keys of one level, one at random.
@@ -239,14 +251,12 @@ class Poller:
     def _page_done(self) -> None:
         """The page is used up: says from where and when to list next."""
         now_s = self._ctx.runtime.elapsed()
-        if self._page_served:
-            self._pending_due_s = now_s + self._pause(SHORTEST_IDLE_S)
-        elif self._page_end:
-            self._after = self._resume or self._page_end
+        if not self._page_served:
+            self._after = self._page_end and (self._resume or self._page_end)
+        if self._page_end:
             self._pending_due_s = now_s + self._pause(SHORTEST_IDLE_S)
         else:
-            self._after = ""
-            self._pending_due_s = now_s + self._pause(self._idle_s)
+            self._pending_due_s = now_s + self._pause(max(self._idle_s, min(LONGEST_IDLE_S, self._busy / CROWD)))
             self._idle_s = min(LONGEST_IDLE_S, self._idle_s * 2)
         self._resume = ""
         self._page = []
