@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.speed import fast
-from tests.sizing import pick
+from tests.sizing import only_at_full_size, pick
 from tests.soak import bill
 from tests.soak.findings import SLACK_S, check_bill, examine
 from tests.soak.fleet import Fleet, Plan
@@ -28,6 +28,18 @@ def test_a_fleets_hours() -> None:
     found = examine(fleet)
     print(found)
     assert found.amount.deaths > PLAN.jobs * PLAN.death / 2
+    assert found.unexplained_wait_s < SLACK_S, "a job starved"
+    check_bill(found)
+
+
+@pytest.mark.timeout(900)
+def test_a_crowd_costs_no_more_a_job() -> None:
+    """Without what docs/protocol.md says of hundreds of workers: 8.0 GET and 4.2 DELETE a job, twice what they cost with it."""
+    only_at_full_size("the bill of four hundred workers")
+    fleet = Fleet(Plan(workers=400, jobs=6_000, seed=1))
+    fleet.run()
+    found = examine(fleet)
+    print(found)
     assert found.unexplained_wait_s < SLACK_S, "a job starved"
     check_bill(found)
 
