@@ -147,7 +147,8 @@ def test_a_kill_that_the_memory_killer_counted_is_called_by_its_name(
 
 
 def test_a_hanging_job_ends_by_its_timeout_and_leaves_nothing_behind(served: Served) -> None:
-    result = served.run("hang", timeout=1)
+    served.run("nothing")  # its start is not to use up the time
+    result = served.run("hang", timeout=2)
     assert result.error is not None
     assert result.error.type == "timeout"
     sleeper = next(line.split()[1] for line in served.log(result).splitlines() if line.startswith("sleeper"))

@@ -190,7 +190,7 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
 def test_four_files_are_fetched_at_the_same_time(tmp_path: Path) -> None:
     bucket = Recorded()
     files = [artifact(bucket, f"{n}.wav", body(str(n))) for n in range(4)]
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=120)
     unblocked = bucket._chunks
 
     def meet(content: bytes, limit: int | None):  # type: ignore[no-untyped-def]
@@ -215,7 +215,7 @@ def test_downloads_into_one_folder_agree(tmp_path: Path, force: bool) -> None:
         bucket = Recorded()
         files = [artifact(bucket, f"{n}.wav", body(str(n))) for n in range(4)]
         out = tmp_path / str(round_)
-        start = threading.Barrier(3, timeout=10)
+        start = threading.Barrier(3, timeout=120)
 
         def run(_: int, start=start, bucket=bucket, files=files, out=out) -> list[Path]:  # type: ignore[no-untyped-def]
             start.wait()
