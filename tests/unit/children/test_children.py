@@ -19,6 +19,7 @@ from gpujob.specs import parse_object
 from gpujob.store import JobStore
 from gpujob_worker.children.child import Child
 from gpujob_worker.children.executor import ChildExecutor
+from gpujob_worker.children.output import Output
 from gpujob_worker.worker import Limits, Worker
 from tests.fake_job import FakeJob
 from tests.unit.children.victims import Victim
@@ -126,6 +127,49 @@ def test_grief_ends_the_attempt_and_not_the_worker(served: Served, do: str, kind
     assert result.state == "failed"
     assert result.error is not None
     assert (result.error.type, words in result.error.message) == (kind, True), result.error
+    assert served.run("nothing").state == "succeeded"
+
+
+@pytest.fixture
+def slow_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The output of a child is read only once somebody waits for it: as on a machine with much else to do."""
+    read, catch_up = Output.read, Output.catch_up
+    waited_for = threading.Event()
+
+    def late(output: Output) -> None:
+        waited_for.wait()
+        read(output)
+
+    def wait(output: Output) -> None:
+        waited_for.set()
+        catch_up(output)
+
+    monkeypatch.setattr(Output, "read", late)
+    monkeypatch.setattr(Output, "catch_up", wait)
+
+
+@pytest.mark.usefixtures("slow_reader")
+def test_what_a_job_wrote_last_is_in_its_own_log(served: Served) -> None:
+    """It was lost, or stood in the next job's log, where the answer was read before the output."""
+    result = served.run("speak")
+    assert served.log(result).splitlines()[-3:] == ["first", "", "last, without an end"]
+
+
+@pytest.mark.usefixtures("slow_reader")
+def test_the_last_words_of_a_crash_that_nobody_has_read_yet_are_kept(served: Served) -> None:
+    assert "last words" in served.log(served.run("segfault"))
+
+
+def test_a_jobs_secret_is_in_no_other_jobs_log(served: Served) -> None:
+    """A child may write it later: it was taken out of the log of the job that was handed it, and of no other."""
+    served.run("keep its secrets", secrets=["HF_TOKEN"])
+    log = served.log(served.run("write what was kept"))
+    assert "kept: {'HF_TOKEN': '[secret HF_TOKEN]'}" in log
+
+
+def test_a_job_that_closes_its_output_holds_nobody_up(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gpujob_worker.children.output.CATCH_UP_S", 0.1)
+    assert served.run("close its output").state == "succeeded"
     assert served.run("nothing").state == "succeeded"
 
 

@@ -25,6 +25,7 @@ class Victim(Executor):
     def __init__(self) -> None:
         self.loads = 0
         self.runs = 0
+        self.kept: Mapping[str, str] = {}
 
     def device(self) -> Device:
         return Device("cpu", "a warning")
@@ -67,6 +68,18 @@ class Victim(Executor):
         job.warn("warned")
         job.sleep(0.01)
         job.check()
+
+    def _speak(self, job: JobContext) -> None:
+        sys.stderr.write("first\n\nlast, without an end")
+
+    def _keep_its_secrets(self, job: JobContext) -> None:
+        self.kept = job.secrets
+
+    def _write_what_was_kept(self, job: JobContext) -> None:
+        sys.stderr.write(f"kept: {self.kept}\n")
+
+    def _close_its_output(self, job: JobContext) -> None:
+        os.close(2)
 
     def _raise(self, job: JobContext) -> None:
         raise RuntimeError("broke in the middle")

@@ -10,20 +10,18 @@ import queue
 import signal
 import subprocess
 import sys
-import threading
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gpujob.chance import nonce, system_random
 from gpujob.clock import SYSTEM
 from gpujob.settings import child_environment
 
 from . import messages
+from .output import Output
 
-MAX_LINE_BYTES = 8192
-MAX_LINES = 4000
 CLOSE_S = 5.0
 _VMSTAT = Path("/proc/vmstat")
 
@@ -34,9 +32,6 @@ class Child:
     def __init__(self, target: str, *, environment: Mapping[str, str] = {}) -> None:
         self._memory_kills = memory_kills()
         self._messages: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._lines: deque[str] = deque()
-        self._dropped = 0
-        self._ended = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gpujob_worker.children.host", target],
             stdin=subprocess.PIPE,
@@ -45,13 +40,21 @@ class Child:
             env=child_environment() | dict(environment),
             start_new_session=True,
         )
+        assert self._process.stderr is not None
+        self._output = Output(self._process.stderr)  # type: ignore[arg-type]
         SYSTEM.spawn(f"messages of {target}", self._read_messages)
-        SYSTEM.spawn(f"output of {target}", self._read_lines)
+        SYSTEM.spawn(f"output of {target}", self._output.read)
 
     @property
     def pid(self) -> int:
         """The process's number, which is its process group's too."""
         return self._process.pid
+
+    def order(self, message: Mapping[str, Any]) -> None:
+        """Gives the child something to do, to be answered by one message."""
+        mark = nonce(system_random())
+        self._output.expect(mark)
+        self.send({**message, "mark": mark})
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Says something to the child; silent where it has died: `next` tells."""
@@ -72,11 +75,12 @@ class Child:
 
     def lines(self) -> list[str]:
         """What the child wrote to its output since the last call; of a flood, the last lines and how many are missing."""
-        found = [f"[{self._dropped} lines left out]"] if self._dropped else []
-        self._dropped = 0
-        while self._lines:
-            found.append(self._lines.popleft())
-        return found
+        return self._output.lines()
+
+    def last_lines(self) -> list[str]:
+        """The same once the child has answered or died: nothing that it wrote before is still on its way."""
+        self._output.catch_up()
+        return self._output.lines()
 
     def death(self) -> str:
         """How the process ended, in words."""
@@ -124,19 +128,10 @@ class Child:
             while (message := messages.read(self._process.stdout)) is not None:  # type: ignore[arg-type]
                 self._messages.put(message)
         except (messages.Garbled, OSError, ValueError) as error:
-            self._lines.append(f"the child's messages cannot be read: {error}")
+            self._output.add(f"the child's messages cannot be read: {error}")
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._messages.put(None)
-
-    def _read_lines(self) -> None:
-        assert self._process.stderr is not None
-        with suppress(OSError, ValueError), self._process.stderr as stream:
-            while raw := stream.readline(MAX_LINE_BYTES):
-                if len(self._lines) >= MAX_LINES:
-                    self._lines.popleft()
-                    self._dropped += 1
-                self._lines.append(raw.decode(errors="replace").rstrip("\r\n"))
 
 
 def memory_kills() -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from gpujob.clock import SYSTEM
 from gpujob.errors import GpujobError, JobFailed
+from gpujob.redaction import Redactor
 from gpujob_worker.executor import Device, Engine, Executor, JobContext, Outcome, Readiness, Report
 
 from .child import Child
@@ -40,6 +41,7 @@ class ChildExecutor(Executor):
         self._child: Child | None = None
         self._said: list[str] = []  # what the child wrote last, for the message when it dies
         self._unlogged: list[str] = []  # what it wrote while no job was there to log it
+        self._secrets: dict[str, str] = {}  # all that any job was handed: a child may write them in another's time
 
     def readiness(self) -> Readiness:
         """As Executor.readiness."""
@@ -79,6 +81,7 @@ class ChildExecutor(Executor):
 
     def run(self, job: JobContext) -> Outcome:
         """As Executor.run."""
+        self._secrets.update(job.secrets)
         handle: dict[str, Handle] = {
             "progress": lambda m: job.progress(m["done"], m["total"], m["message"], partial=m["partial"]),
             "log": lambda m: job.log(m["text"]),
@@ -114,7 +117,7 @@ class ChildExecutor(Executor):
     ) -> dict[str, Any]:
         """Sends an order, serves what the child asks on the way, and returns the answer. Raises what ends the work."""
         child = self._child or self._start(tick)
-        child.send(order)
+        child.order(order)
         try:
             answer = self._served(child, tick, handle)
         except EOFError:
@@ -134,9 +137,10 @@ class ChildExecutor(Executor):
     def _served(self, child: Child, tick: Callable[[], None], handle: Mapping[str, Handle]) -> dict[str, Any]:
         while True:
             message = child.next(TICK_S)
-            self._hear(child)
             if message is not None and message["op"] in ANSWERS:
+                self._hear(child.last_lines())
                 return message  # before the tick: a child that has answered has nothing left to be stopped at
+            self._hear(child.lines())
             tick()
             if message is None:
                 continue
@@ -149,7 +153,7 @@ class ChildExecutor(Executor):
         child = Child(self._target, environment=self._environment)
         try:
             while (message := child.next(TICK_S)) is None or message["op"] != "ready":
-                self._hear(child)
+                self._hear(child.lines())
                 tick()
         except EOFError:
             raise self._died(child) from None
@@ -168,18 +172,20 @@ class ChildExecutor(Executor):
             while (left_s := until_s - SYSTEM.elapsed()) > 0:
                 message = child.next(left_s)
                 if message is not None and message["op"] in ANSWERS:
+                    self._hear(child.last_lines())
                     return
             log.warning("the process %d of %s did not stop in time and is killed", child.pid, self._target)
         except EOFError:
             pass
         self._child = None
         child.kill()
+        self._hear(child.last_lines())
 
     def _died(self, child: Child) -> GpujobError:
         self._child = None
         how, for_memory = child.death(), child.killed_for_memory()
         child.kill()
-        self._hear(child)
+        self._hear(child.last_lines())
         last = "\n".join(self._said[-LAST_LINES:])
         if for_memory:
             return JobFailed(
@@ -190,8 +196,11 @@ class ChildExecutor(Executor):
             )
         return JobFailed(f"the process that ran the job died: {how}", traceback=last)
 
-    def _hear(self, child: Child) -> None:
-        lines = child.lines()
+    def _hear(self, lines: list[str]) -> None:
+        if not lines:
+            return
+        redact = Redactor(self._secrets)
+        lines = [redact.text(line) for line in lines]
         self._unlogged = (self._unlogged + lines)[-1000:]
         self._said = (self._said + lines)[-LAST_LINES:]
 

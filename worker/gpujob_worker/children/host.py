@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
@@ -21,6 +22,7 @@ from gpujob.errors import GpujobError, JobFailed, JobStopped
 from gpujob.redaction import Redactor
 from gpujob_worker.executor import Executor
 
+from .output import write_mark
 from .remote_job import Line, RemoteJob
 
 
@@ -35,7 +37,11 @@ class Host:
         """Obeys orders until the worker hangs up."""
         self._line.send({"op": "ready"})
         while (order := self._line.order()) is not None and order["op"] != "close":
-            self._line.send(self._answer(order))
+            answer = self._answer(order)
+            with suppress(OSError, ValueError):
+                sys.stderr.flush()
+            write_mark(order["mark"])
+            self._line.send(answer)
         self._executor.close()
 
     def _answer(self, order: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What worker and child say to each other: one JSON object a line, over the child's standard input and output.
 
 From the worker: load, run, device, stop, reply, close. From the child: ready, progress, loading, artifact, cache_get,
-cache_put, log, warn, and one answer to each order: loaded, device, done, failed or stopped. Files pass by path.
+cache_put, log, warn, and one answer to each order: loaded, device, done, failed or stopped. Files pass by path. Each order
+carries a mark, which the child writes to its output before it answers: so far goes what belongs to that order.
 """
 
 from __future__ import annotations
