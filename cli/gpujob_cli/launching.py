@@ -1,7 +1,8 @@
 """Starting a worker on Colab with Google's own command line, `colab` of the package google-colab-cli.
 
 Invariant: no credential stands in an argument, in the notebook or in what `colab` logs of the code that it runs: it goes
-as a file that only its owner can read, and the notebook removes it there before it installs gpujob.
+as a file that only its owner can read, and the notebook removes it there before it installs gpujob. What comes back from
+the rented machine is shown as text alone.
 Source of the commands: google-colab-cli 0.7.5, its README and its own --help.
 """
 
@@ -11,13 +12,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration
+from gpujob.plain_text import clean
 
 PROGRAM = "colab"
 INSTALL = "uv tool install google-colab-cli"
@@ -26,6 +28,8 @@ LONGER_S = 3600.0  # than the worker's own life: what comes before and after it
 HANDED_BACK = "handing the runtime back"  # as the notebook says it
 LAST_INTERRUPT = 3
 LOOK_EVERY_S = 0.3
+LAST_WORDS_S = 5.0  # are waited for, where something that the command started still holds its pipe
+LONGEST_LINE = 64 * 1024  # what is longer is shown in pieces
 
 Words = tuple[str, ...]
 
@@ -97,7 +101,15 @@ def write_credentials(path: Path, values: dict[str, str]) -> None:
 
 def run(words: Sequence[str]) -> None:
     """Runs one of the commands; what it says is talk. Raises Configuration where it fails."""
-    if subprocess.run(words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode:
+    program = _started(words)
+    shown = SYSTEM.spawn("colab", lambda: _show_all(program))
+    try:
+        program.wait()
+    except BaseException:
+        program.kill()
+        raise
+    shown.join(LAST_WORDS_S)
+    if program.returncode:
         raise Configuration(f"`{' '.join(words[:2])}` failed; its own words are above", hint=f"`{PROGRAM} --help`")
 
 
@@ -114,15 +126,13 @@ def watch(words: Sequence[str], on_interrupt: Callable[[int], None]) -> bool:
         heard += 1
 
     def show() -> None:
-        for line in program.stdout or ():
-            sys.stderr.write(line)
+        for line in _lines(program):
+            _show(line)
             if HANDED_BACK in line:
                 handed_back.set()
 
     before = signal.signal(signal.SIGINT, hear)
-    program = subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace", start_new_session=True
-    )
+    program = _started(words, start_new_session=True)
     shown = SYSTEM.spawn("colab", show)
     try:
         told = 0
@@ -134,5 +144,35 @@ def watch(words: Sequence[str], on_interrupt: Callable[[int], None]) -> bool:
     finally:
         signal.signal(signal.SIGINT, before)
         program.terminate()
-    shown.join(LOOK_EVERY_S)
+    shown.join(LAST_WORDS_S)
     return program.returncode == 0 or handed_back.is_set()
+
+
+def _started(words: Sequence[str], *, start_new_session: bool = False) -> subprocess.Popen[str]:
+    """The command, with all that it says in one pipe: an error of its own may quote the rented machine too."""
+    return subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=start_new_session,
+    )
+
+
+def _lines(program: subprocess.Popen[str]) -> Iterator[str]:
+    """What it says, a line at a time, to its end."""
+    assert program.stdout is not None
+    while line := program.stdout.readline(LONGEST_LINE):
+        yield line
+
+
+def _show_all(program: subprocess.Popen[str]) -> None:
+    for line in _lines(program):
+        _show(line)
+
+
+def _show(line: str) -> None:
+    sys.stderr.write(clean(line, lines=True))
+    sys.stderr.flush()
