@@ -147,6 +147,16 @@ def test_mux_audio_shows_a_still_as_long_as_the_sound_lasts(tmp_path: Path, mate
     assert len(frames(path, 160, 120)) == pytest.approx(75, abs=2)
 
 
+def test_mux_audio_of_a_still_ends_with_a_sound_of_unknown_length(tmp_path: Path, material: Path) -> None:
+    """As a browser records it, with no length in its header. It never ended, and filled the disk."""
+    recorded = material / "recorded.webm"
+    ffmpeg("-i", material / "song.mp3", "-t", 1, "-f", "webm", "-live", 1, recorded)
+    operation = {"type": "mux_audio", "input": "p.png", "audio": "recorded.webm", "output": "o.mp4"}
+    _, record, path = run(tmp_path, material, operation)
+    assert record["duration"] == pytest.approx(1.0, abs=0.2)
+    assert len(samples(path)) == pytest.approx(RATE, abs=0.2 * RATE)
+
+
 def test_subtitles_are_in_the_picture_while_they_last(tmp_path: Path, material: Path) -> None:
     operation = {"type": "burn_subtitles", "input": "a.mp4", "subtitles": "s.srt", "output": "o.mp4", "crf": 10}
     _, _, path = run(tmp_path, material, operation)

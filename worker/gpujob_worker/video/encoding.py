@@ -100,6 +100,8 @@ class _Encoder:
         sources = [
             self._source(f"op{number}-in{index}", name, where) for index, name in enumerate(_media_names(operation))
         ]
+        if operation["type"] == "mux_audio" and sources[0].media.still:
+            sources[1] = self._of_known_length(sources[1], where)
         codecs = self._codecs(operation, container, where)
         return Task(operation, where, sources, f"op{number}-out", container, codecs)
 
@@ -115,6 +117,17 @@ class _Encoder:
         if name not in self._media:
             self._media[name] = probe(self._program, self._folder, path, shown=name, check=self._job.check)
         return Source(path, self._media[name], name)
+
+    def _of_known_length(self, source: Source, where: str) -> Source:
+        """The sound with its length: a still is shown as long, and a live recording has none in its header."""
+        if source.media.duration_s is not None or source.media.sound is None:
+            return source
+        reader = ProgressReader(None)
+        ended = self._run(graphs.hearing(source), level="level+error", hear=reader.feed)
+        if ended.code != 0 or reader.at_s <= 0:
+            said = cause(ended.said.replace(source.path, source.shown)) or "nothing is in it"
+            raise invalid(f"{where}.audio: the sound of {source.shown} cannot be read to its end: {said}")
+        return replace(source, media=replace(source.media, duration_s=reader.at_s))
 
     def _staged(self, path: str, name: str, where: str) -> None:
         """Makes the file `name` of the job known as `path`, a name without an ending, so that its contents alone count."""
@@ -202,7 +215,7 @@ class _Encoder:
 
         return self._run(arguments, level=level, hear=hear)
 
-    def _run(self, arguments: Sequence[str], *, level: str, hear: Callable[[bytes], None] = lambda _: None) -> Ended:
+    def _run(self, arguments: Sequence[str], *, level: str, hear: Callable[[bytes], object] = lambda _: None) -> Ended:
         whole = [self._program.ffmpeg, *_GENERAL, "-loglevel", level, *arguments]
         return run(whole, self._folder, check=self._job.check, hear=hear)
 

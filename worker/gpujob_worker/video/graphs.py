@@ -63,6 +63,12 @@ def measuring(task: Task) -> list[str]:
     return built
 
 
+def hearing(source: Source) -> list[str]:
+    """Reads the sound from its first packet to its last, and writes nothing: how far that went is how long it is."""
+    built: list[str] = ffmpeg.get_args(ffmpeg.output(_input(source)["a:0"], "-", format="null", **{"c:a": "copy"}))
+    return built
+
+
 def subtitle_conversion(source: str, target: str) -> list[str]:
     """Subtitles of any kind that is read here as an ASS file."""
     text = ffmpeg.input(source, **input_options(TEXTS))

@@ -10,10 +10,11 @@ import math
 
 
 class ProgressReader:
-    """Fed with bytes as they come; `share` is that of the last whole block."""
+    """Fed with bytes as they come; `share` and `at_s`, the moment in the result, are those of the last whole block."""
 
     def __init__(self, duration_s: float | None) -> None:
         self.share = 0.0
+        self.at_s = 0.0
         self._duration_s = duration_s
         self._rest = b""
         self._block: dict[str, str] = {}
@@ -32,12 +33,11 @@ class ProgressReader:
 
     def _complete(self) -> None:
         block, self._block = self._block, {}
+        self.at_s = (_number(block.get("out_time_us", "")) or 0.0) / 1_000_000
         if block["progress"] == "end":
             self.share = 1.0
-            return
-        at_us = _number(block.get("out_time_us", ""))
-        if at_us is not None and self._duration_s:
-            self.share = max(self.share, min(1.0, at_us / 1_000_000 / self._duration_s))
+        elif self._duration_s:
+            self.share = max(self.share, min(1.0, self.at_s / self._duration_s))
 
 
 def _number(text: str) -> float | None:

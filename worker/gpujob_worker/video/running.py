@@ -27,7 +27,11 @@ class Ended:
 
 
 def run(
-    arguments: Sequence[str], folder: Path, *, check: Callable[[], None], hear: Callable[[bytes], None] = lambda _: None
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    check: Callable[[], None],
+    hear: Callable[[bytes], object] = lambda _: None,
 ) -> Ended:
     """Runs `arguments` in `folder` to the end; `hear` gets its standard output as it comes.
 
@@ -48,7 +52,7 @@ def run(
     return Ended(code, said.decode(errors="replace"))
 
 
-def _listen(process: subprocess.Popen[bytes], check: Callable[[], None], hear: Callable[[bytes], None]) -> bytearray:
+def _listen(process: subprocess.Popen[bytes], check: Callable[[], None], hear: Callable[[bytes], object]) -> bytearray:
     assert process.stdout is not None and process.stderr is not None
     said = bytearray()
 
