@@ -33,7 +33,7 @@ from gpujob.bounds import (
 )
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.ids import is_id
-from gpujob.keys import PendingKey, Priority
+from gpujob.keys import PendingKey, Priority, parse_unique
 
 PROTOCOL = 1
 MAX_RECORD_BYTES = 2 * 1024 * 1024
@@ -339,10 +339,14 @@ def waiting_job(key: str, body: bytes, where: PendingKey) -> Manifest:
 
 
 def held_key(key: str, body: bytes) -> Manifest:
-    """The manifest under unique/: that of some job, whose id is one. Errors as of `decode`."""
+    """The manifest under unique/: that of a job of this name, with the spec that it says it has. Errors as of `decode`."""
     manifest = decode(Manifest, key, body)
     if not is_id(manifest.id):
         raise CorruptRecord(f"{key}: {manifest.id[:60]!r} in it is no job id")
+    if manifest.idempotency_key != parse_unique(key):
+        raise CorruptRecord(f"{key}: the job {manifest.id} in it has another idempotency key")
+    if not keeps_its_word(manifest):
+        raise CorruptRecord(f"{key}: the spec_sha256 of the job {manifest.id} in it is not that of its spec and files")
     return manifest
 
 
@@ -369,6 +373,14 @@ def content_sha256(spec: Mapping[str, Any], files: Iterable[InputFile]) -> str:
     """What a manifest's `spec_sha256` says: the hash of its spec and its files' content, but not of its idempotency key."""
     content = {name: value for name, value in spec.items() if name != "idempotency_key"}
     return sha256_of(content | {"files": [file.model_dump() for file in files]})
+
+
+def keeps_its_word(manifest: Manifest) -> bool:
+    """Whether a manifest's `spec_sha256` is that of its spec and files, computed anew."""
+    try:
+        return content_sha256(manifest.spec, manifest.files) == manifest.spec_sha256
+    except (ValueError, RecursionError):
+        return False
 
 
 def _newer_protocol(body: bytes) -> int:

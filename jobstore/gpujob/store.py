@@ -89,8 +89,8 @@ class JobStore:
 
         A file's `source` is relative to `base_dir` (the working directory by default) and is uploaded first, by content.
         Idempotent by `job_id` and by the spec's idempotency key. Raises InvalidSpec, Conflict (the key stands for
-        another spec), Configuration (a signed queue, and no key), Unavailable (the hint names the id to look for before
-        submitting again).
+        another spec), Untrusted (for a job that nobody trusted has signed), Configuration (a signed queue, and no key),
+        Unavailable (the hint names the id to look for before submitting again).
         """
         self._require_key()
         if isinstance(spec, Mapping):

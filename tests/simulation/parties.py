@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from gpujob.ids import new_id
 from gpujob.protocol import cancel as cancelling
 from gpujob.protocol import gc, removal, waiting
 from gpujob.protocol.submit import submit
-from gpujob.records import Manifest, QueueConfig, RetryPolicy
+from gpujob.records import Manifest, QueueConfig, RetryPolicy, content_sha256
 from gpujob.store import JobStore
 from gpujob_worker.executor import Executor, JobContext, Outcome
 from gpujob_worker.worker import SWEEP_EVERY_S, Limits, Worker
@@ -89,12 +88,13 @@ class SimExecutor(Executor):
 
 def job_manifest(rng: Random, *, ttl_s: float = 86400.0, key: str | None = None) -> Manifest:
     """A job that the executor above runs."""
+    spec = {"input": {}, "cache": "off"}
     return Manifest(
         id=new_id(START_S, rng),
         idempotency_key=key,
         kind="echo",
-        spec={"input": {}, "cache": "off"},
-        spec_sha256=hashlib.sha256(b"echo").hexdigest(),
+        spec=spec,
+        spec_sha256=content_sha256(spec, ()),
         created_at=START_S,
         ttl_s=ttl_s,
         retry=RetryPolicy(max_attempts=3, initial_s=2.0, max_s=10.0),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpujob import keys
-from gpujob.errors import Conflict, Unavailable
+from gpujob.errors import Conflict, CorruptRecord, Unavailable
 from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context
 from gpujob.protocol.status import locate
 from gpujob.protocol.writes import create
@@ -30,21 +30,36 @@ def submit(ctx: Context, manifest: Manifest, give_up: Callable[[], bool]) -> Sub
     """Puts the job in the queue and returns once that is known.
 
     Idempotent by id and by idempotency key: the same key with the same spec returns the first submit's manifest, with
-    another spec raises Conflict. Raises Unavailable when `give_up()` says so first; its hint names the id to look for.
+    another spec raises Conflict. Raises CorruptRecord where what stands under the key is not the job that it says, Untrusted
+    where this party knows submitters and none of them signed it, Unavailable when `give_up()` says so first; its hint
+    names the id to look for.
     """
     if manifest.idempotency_key is not None:
         holder = _hold_key(ctx, manifest, give_up)
+        if holder.id != manifest.id:
+            ctx.identity.check_holder(holder)
         if holder.spec_sha256 != manifest.spec_sha256:
             raise Conflict(
                 f"the idempotency key {manifest.idempotency_key!r} already stands for job {holder.id}, whose spec differs",
                 hint=f"`gpujob show {holder.id}` prints it. Choose another key for another spec.",
             )
         if holder.id != manifest.id:
-            if ctx.insist(lambda: locate(ctx, holder), give_up) is not None:
+            if _is_there(ctx, holder, give_up):
                 return Submitted(holder, already=True)
             manifest = holder
     _put_pending(ctx, manifest, give_up)
     return Submitted(manifest)
+
+
+def _is_there(ctx: Context, holder: Manifest, give_up: Callable[[], bool]) -> bool:
+    """Whether the job that an idempotency key stands for is found. Raises CorruptRecord where another one has its id."""
+    found = ctx.insist(lambda: locate(ctx, holder), give_up)
+    if found is None:
+        return False
+    if found.manifest is not None and found.manifest.spec_sha256 != holder.spec_sha256:
+        key = keys.unique(holder.idempotency_key or "")
+        raise CorruptRecord(f"{key}: the job {holder.id} that it names is there with another spec")
+    return True
 
 
 def key_holder(ctx: Context, idempotency_key: str) -> Manifest | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpujob.errors import Untrusted
-from gpujob.records import Manifest, Result, Signature, content_sha256
+from gpujob.records import Manifest, Result, Signature, keeps_its_word
 from gpujob.signing.canonical import manifest_bytes, result_bytes, step_bytes
 from gpujob.signing.private import PrivateKey
 from gpujob.signing.public import PublicKey
@@ -67,13 +67,22 @@ class Identity:
 
     def check_manifest(self, manifest: Manifest) -> None:
         """Raises Untrusted unless a submitter that this party trusts, or itself, signed the job. For signing it anew."""
-        known = self._own(self.submitters)
-        problem = _manifest_problem(manifest, known) if known else ""
+        problem = self._submitter_problem(manifest)
         if problem:
             raise Untrusted(
                 f"job {manifest.id} cannot be signed anew, for it cannot be trusted: {problem}",
                 hint="Look at it with `gpujob show`, and submit its spec again. "
                 + WHY.format("GPUJOB_TRUST_SUBMITTERS"),
+            )
+
+    def check_holder(self, manifest: Manifest) -> None:
+        """Raises Untrusted unless a submitter that this party trusts, or itself, signed the job behind an idempotency key."""
+        problem = self._submitter_problem(manifest)
+        if problem:
+            raise Untrusted(
+                f"the idempotency key {manifest.idempotency_key!r} stands for job {manifest.id}, which cannot be trusted: "
+                f"{problem}",
+                hint="Choose another key for your job. " + WHY.format("GPUJOB_TRUST_SUBMITTERS"),
             )
 
     def check_result(self, job_id: str, result: Result) -> None:
@@ -108,9 +117,13 @@ class Identity:
             return problem
         if (manifest.id, manifest.spec_sha256) != (job_id, result.spec_sha256):
             return "the job in it is another one"
-        submitters = self._own(self.submitters)
-        problem = _manifest_problem(manifest, submitters) if submitters else ""
+        problem = self._submitter_problem(manifest)
         return f"the job that it names does not hold: {problem}" if problem else ""
+
+    def _submitter_problem(self, manifest: Manifest) -> str:
+        """Why a job is none of a submitter that this party knows, itself among them; empty where it knows none."""
+        known = self._own(self.submitters)
+        return _manifest_problem(manifest, known) if known else ""
 
     def _own(self, others: tuple[PublicKey, ...]) -> tuple[PublicKey, ...]:
         return others if self.key is None else (*others, self.key.public)
@@ -122,7 +135,7 @@ NOBODY = Identity()
 
 def _manifest_problem(manifest: Manifest, keys: Sequence[PublicKey]) -> str:
     problem = _problem(manifest.signature, lambda: manifest_bytes(manifest), keys)
-    if not problem and content_sha256(manifest.spec, manifest.files) != manifest.spec_sha256:
+    if not problem and not keeps_its_word(manifest):
         return "its spec_sha256 is not that of its spec and files"
     return problem
 
