@@ -96,6 +96,23 @@ def test_pictures_are_the_jobs_own_files(ollama: Ollama, tmp_path: Path) -> None
     assert "*Picture: cat.png*" in job.artifacts["transcript.md"].decode()
 
 
+def test_a_picture_without_a_word_is_answered(ollama: Ollama, tmp_path: Path) -> None:
+    """It failed for the missing text when the whole answer had been computed."""
+    picture = tmp_path / "picture"
+    picture.write_bytes(b"\x89PNG")
+    job = chat_job(tmp_path, messages=[{"role": "user", "content": "", "images": ["cat.png"]}])
+    job.files = {"cat.png": picture}
+    assert run(ollama, job).output["message"]["content"] == "Hello there"
+    (asked,) = ollama.asked("/api/chat")[-1]["messages"]
+    assert (asked.get("content", ""), len(asked["images"])) == ("", 1)  # the package leaves an empty text out
+    assert "## User\n\n*Picture: cat.png*\n\n## Assistant" in job.artifacts["transcript.md"].decode()
+
+
+def test_a_message_without_pictures_says_nothing_of_them(ollama: Ollama, tmp_path: Path) -> None:
+    run(ollama, chat_job(tmp_path, messages=[{"role": "user", "content": "Hm?", "images": []}]))
+    assert ollama.asked("/api/chat")[-1]["messages"] == [{"role": "user", "content": "Hm?"}]
+
+
 def test_the_text_grows_as_it_comes(ollama: Ollama, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpujob_worker.chat.answering.TELL_EVERY_S", 0.0)
     job = chat_job(tmp_path, options={"num_predict": 3})

@@ -10,7 +10,7 @@ from typing import Any
 def messages_of(given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The conversation that an input means, as {role, content, images?}; pictures are still names of files."""
     if given.get("messages"):
-        return [{name: value for name, value in one.items() if value} for one in given["messages"]]
+        return [_message(one) for one in given["messages"]]
     system = [{"role": "system", "content": given["system"]}] if given.get("system") else []
     return [*system, {"role": "user", "content": given["prompt"]}]
 
@@ -36,6 +36,12 @@ def options_of(given: Mapping[str, Any]) -> dict[str, Any]:
 def most_tokens(given: Mapping[str, Any]) -> int:
     """How many tokens the answer has at most; 0 where nothing is said of it."""
     return max(0, int((given.get("options") or {}).get("num_predict") or 0))
+
+
+def _message(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One turn, without the pictures that it has not; its text may be empty."""
+    said = {"role": given["role"], "content": given["content"]}
+    return said | {"images": list(given["images"])} if given.get("images") else said
 
 
 def _with_pictures(message: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:
