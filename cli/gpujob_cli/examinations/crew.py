@@ -1,18 +1,20 @@
 """The workers of a queue, from their presence records: those that live, with their GPUs, and those that went silently.
 
-Invariant: no more than a fixed number of records is read, however many there are, and none is believed to be well formed.
+Invariant: no more than a fixed number of records is read, however many there are, and none is believed to be well formed
+or to be of the worker that its key names. What is no worker's crowds none out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from gpujob import keys
-from gpujob.buckets.base import Entry
 from gpujob.errors import CorruptRecord, WrongProtocol
 from gpujob.protocol.context import Context
-from gpujob.protocol.presence import DEAD_AFTER
+from gpujob.protocol.listing import every_entry
+from gpujob.protocol.presence import DEAD_AFTER, MOST_KEYS, MOST_WORKERS
 from gpujob.records import Presence, decode
 from gpujob.specs.quantities import format_size
 from gpujob.why import START_ONE, gpu_memory_bytes
@@ -36,17 +38,23 @@ class Crew:
 
 
 def read(ctx: Context) -> Crew:
-    """The newest records, `MOST_READ` at most: one LIST, and a GET each."""
-    listing = ctx.list(keys.WORKERS)
-    recent = sorted(listing.entries, key=lambda entry: entry.last_modified, reverse=True)
+    """The newest records, `MOST_READ` at most that are well formed; no more is listed or asked for than for `worker ls`."""
+    entries = islice(every_entry(ctx, keys.WORKERS), MOST_KEYS)
+    ours = [(entry, name) for entry in entries if (name := keys.parse_worker(entry.key)) is not None]
+    recent = sorted(ours, key=lambda one: one[0].last_modified, reverse=True)
+    now = ctx.store_now()
     live: list[Seen] = []
     stale: list[Seen] = []
-    for entry in recent[:MOST_READ]:
-        presence = _presence(ctx, entry)
+    asked = 0
+    for entry, name in recent[:MOST_WORKERS]:
+        if len(live) + len(stale) == MOST_READ:
+            break
+        asked += 1
+        presence = _presence(ctx, entry.key, name)
         if presence is not None:
-            age_s = max(0.0, listing.date - entry.last_modified)
+            age_s = max(0.0, now - entry.last_modified)
             (live if age_s < presence.every_s * DEAD_AFTER else stale).append((presence, age_s))
-    return Crew(tuple(live), tuple(stale), max(0, len(recent) - MOST_READ))
+    return Crew(tuple(live), tuple(stale), len(recent) - asked)
 
 
 def of_crew(crew: Crew) -> Iterator[Finding]:
@@ -77,12 +85,10 @@ def start_one(kinds: Sequence[str]) -> str:
     return f"gpujob worker run --kinds {','.join(kinds)}" if kinds else START_ONE
 
 
-def _presence(ctx: Context, entry: Entry) -> Presence | None:
-    if keys.parse_worker(entry.key) is None:
-        return None
-    found = ctx.get(entry.key)
+def _presence(ctx: Context, key: str, worker_id: str) -> Presence | None:
+    found = ctx.get(key)
     try:
-        return None if found is None else decode(Presence, entry.key, found.body)
+        return None if found is None else decode(Presence, key, found.body, whose=worker_id)
     except (CorruptRecord, WrongProtocol):
         return None
 

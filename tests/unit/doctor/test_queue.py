@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from gpujob_cli import costs
 from gpujob_cli.examinations import backlog, bill, crew, reaching, safety
 from gpujob_cli.examinations.findings import Finding
 from gpujob_cli.examinations.safety import Effort
+from tests.hostile.objects import Maker
 
 
 @pytest.fixture
@@ -79,6 +81,34 @@ def test_no_more_records_are_read_than_the_limit(ctx: Context) -> None:
     assert (len(found.live), found.unread) == (crew.MOST_READ, 3)
 
 
+@pytest.mark.parametrize("junk", ["workers/junk-{}", "workers/junk/{}.json", "workers/junk-{}.json"])
+def test_sixty_foreign_objects_hid_a_worker_that_lives(junk: str) -> None:
+    ticks = itertools.count(1_700_000_000)
+    ctx = Context(MemoryBucket(now=lambda: next(ticks) / 10), SYSTEM, Random(5))
+    presence(ctx, "w-1", kinds=("echo",))
+    for number in range(60):
+        ctx.bucket.create(junk.format(number), b"junk")
+    found = of_crew(ctx)
+    assert found.text == "1 live" and found.facts["unread"] == 0
+
+
+def test_a_page_of_foreign_keys_hid_a_worker_that_lives(ctx: Context) -> None:
+    for number in range(1001):
+        ctx.bucket.create(f"workers/junk-{number:04}", b"")
+    presence(ctx, "w-1", kinds=("echo",))
+    assert of_crew(ctx).text == "1 live"
+
+
+def test_a_record_copied_under_other_keys_was_three_workers(ctx: Context) -> None:
+    presence(ctx, "w-1", kinds=("echo",))
+    copied = ctx.bucket.get(keys.worker("w-1"))
+    assert copied is not None
+    for name in ("w-2", "w-3"):
+        ctx.bucket.create(keys.worker(name), copied.body)
+    found = of_crew(ctx)
+    assert found.text == "1 live" and [one["id"] for one in found.facts["live"]] == ["w-1"]
+
+
 def looked_at(store: JobStore) -> Finding:
     (found,) = backlog.look(store.context)
     return found
@@ -103,6 +133,42 @@ def test_foreign_objects_are_no_jobs() -> None:
     store.context.bucket.create("leased/strange", b"x")
     found = looked_at(store)
     assert found.facts["waiting"] == {} and found.facts["leases_read"] == 0
+
+
+def test_foreign_objects_under_leased_were_jobs_with_workers() -> None:
+    store = JobStore(MemoryBucket())
+    for number in range(7):
+        store.context.bucket.create(f"leased/junk-{number}.json", b"junk")
+    assert looked_at(store).text == "none waits, none runs"
+
+
+def test_a_lease_copied_under_another_jobs_key_ran_twice() -> None:
+    store = JobStore(MemoryBucket())
+    body = json.dumps(Maker().lease("01jd3k8v9x2m4n6p8q0r2s4t6v")).encode()
+    for job_id in ("01jd3k8v9x2m4n6p8q0r2s4t6v", "01jd3k8v9x2m4n6p8q0r2s4t6w"):
+        store.context.bucket.create(keys.leased(job_id), body)
+    found = looked_at(store)
+    assert (found.facts["leased"], found.facts["running_of_read"]) == (2, 1)
+
+
+def test_a_page_of_foreign_keys_hid_the_jobs_behind_it() -> None:
+    store = JobStore(MemoryBucket())
+    for number in range(1001):
+        store.context.bucket.create(f"pending/5/!{number:04}", b"")
+        store.context.bucket.create(f"leased/!{number:04}", b"")
+    job = store.submit({"kind": "echo", "input": {"message": "a"}}).id
+    found = looked_at(store)
+    assert found.facts["waiting"] == {"normal": 1} and found.facts["oldest"] == job and not found.facts["more"]
+
+
+def test_more_foreign_keys_than_are_listed_are_no_empty_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog, "MOST_KEYS", 5)
+    store = JobStore(MemoryBucket())
+    for number in range(6):
+        store.context.bucket.create(f"pending/5/!{number:04}", b"")
+    store.submit({"kind": "echo", "input": {"message": "a"}})
+    found = looked_at(store)
+    assert (found.status, found.next) == ("note", "gpujob fsck") and found.text.startswith("not known")
 
 
 def test_the_bill_counts_the_workers_that_live() -> None:
