@@ -6,11 +6,11 @@ writes nothing more.
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import tempfile
 import traceback
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,18 +20,13 @@ from gpujob import inputs
 from gpujob.cache import BucketStepCache, Mode
 from gpujob.decisions import may_retry
 from gpujob.errors import (
-    BucketError,
-    ChecksumMismatch,
-    Denied,
     GpujobError,
     JobCancelled,
     JobExpired,
     JobFailed,
     JobReleased,
-    JobTimedOut,
     LeaseLost,
     LocalDisk,
-    UnsafeName,
 )
 from gpujob.protocol.claim import settle
 from gpujob.protocol.lease import HeldLease
@@ -42,6 +37,7 @@ from gpujob.redaction import Redactor
 from .checking import check_input
 from .context import AttemptContext
 from .executor import Executor, Outcome, Report
+from .job_errors import job_error
 
 log = logging.getLogger("gpujob.worker")
 
@@ -90,6 +86,9 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded as its error
             self._outcome = error
 
+        except (SystemExit, CancelledError) as error:
+            trace = "".join(traceback.format_exception(error))
+            self._outcome = JobFailed(f"the executor raised {type(error).__name__}", traceback=trace)
     @property
     def uploading(self) -> bool:
         """Whether the work is done, and only files are still on their way."""
@@ -246,32 +245,3 @@ def _folder(scratch: Path | None) -> Path:
 def _cache_mode(word: object) -> Mode:
     """What the spec says of the cache; nothing it could mean is `auto`."""
     return "refresh" if word == "refresh" else "off" if word == "off" else "auto"
-
-
-def job_error(error: Exception, attempt: int, redact: Redactor) -> JobError:
-    """The record of what ended a run, without the secrets that the run was handed."""
-    if isinstance(error, GpujobError):
-        error.message, error.hint = redact.text(error.message), error.hint and redact.text(error.hint)
-    if isinstance(error, UnsafeName):
-        return JobError(type="invalid_input", message=error.message[:4000], retryable=False, attempt=attempt)
-    if isinstance(error, JobTimedOut):
-        return JobError(type="timeout", message=error.message, hint="Give it more `timeout`.", attempt=attempt)
-    if isinstance(error, JobFailed):
-        return JobError(
-            type=error.type,
-            message=error.message[:4000],
-            hint=error.hint and error.hint[:4000],
-            retryable=error.retryable,
-            traceback=redact.text(error.traceback)[-8000:],
-            attempt=attempt,
-        )
-    if isinstance(error, (BucketError, ChecksumMismatch, LocalDisk, Denied)):
-        return JobError(type="storage", message=error.message[:4000], hint=error.hint, attempt=attempt)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = redact.text(f"the worker's disk is full: {error}")[:4000]
-        return JobError(type="storage", message=message, hint="Make room on the worker.", attempt=attempt)
-    if isinstance(error, MemoryError):
-        return JobError(type="out_of_memory", message="the worker ran out of memory", attempt=attempt)
-    text = redact.text(f"{type(error).__name__}: {error}")[:4000]
-    trace = redact.text("".join(traceback.format_exception(error)))[-8000:]
-    return JobError(type="engine", message=text, traceback=trace, attempt=attempt)

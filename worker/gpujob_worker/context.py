@@ -114,7 +114,7 @@ class AttemptContext:
 
     def warn(self, text: str) -> None:
         """Adds a warning to the result, once; the first hundred of them."""
-        text = self.redactor.text(text)
+        text = self.redactor.text(str(text))  # a plug-in may say anything
         text = text[:MOST_WARNING_CHARS]
         if text not in self.warnings and len(self.warnings) < MOST_WARNINGS:
             self.warnings.append(text)

@@ -15,7 +15,7 @@ from gpujob.errors import LocalDisk
 from gpujob.records import QueueConfig
 from gpujob.redaction import Redactor
 from gpujob_worker import EchoExecutor, Limits, Worker
-from gpujob_worker.attempt import job_error
+from gpujob_worker.job_errors import job_error
 
 T = TypeVar("T")
 
