@@ -257,7 +257,7 @@ def test_cancel_stops_the_work(served: Served) -> None:
 def test_a_flood_costs_lines_and_nothing_else(served: Served) -> None:
     result = served.run("flood")
     assert result.state == "succeeded"
-    assert "lines left out" in served.log(result) or "[...]" in served.log(result)
+    assert "lines left out" in served.log(result)
     assert len(served.log(result)) < 2**20
 
 
