@@ -1,7 +1,8 @@
 """gc: removes what retention allows and what nothing refers to any more. Deletes only what it has listed before.
 
 Artifacts go only after a GET of a done/<id> that names another prefix; where there is none, after pending, leased and
-done, read in that order, were all absent and the files are older than a day.
+done, read in that order, were all absent and the files are older than a day. An input goes only if it is still old when
+its turn comes: a submit may have put it again while the jobs were read.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ class Collector:
         self._old("workers", keys.WORKERS, DAY_S)
         return self.garbage
 
-    def _drop(self, kind: str, entries: list[Entry]) -> None:
-        self.garbage.add(kind, entries)
-        if not self.dry_run:
-            for entry in entries:
+    def _drop(self, kind: str, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.garbage.add(kind, [entry])
+            if not self.dry_run:
                 cleaning.remove(self.ctx, entry.key)
 
     def _aged(self, entries: Iterable[Entry], age_s: float) -> Iterator[Entry]:
@@ -96,12 +97,22 @@ class Collector:
         return list(self._aged(entries, DAY_S)) if absent else []
 
     def _inputs(self) -> None:
-        old = list(self._aged(every_entry(self.ctx, keys.INPUTS), self.older_than_s))
+        """A submit trusts an input for half the retention, and may take a day to send the job that names it."""
+        age_s = max(self.older_than_s, self.ctx.config.retention_s / 2 + DAY_S)
+        old = list(self._aged(every_entry(self.ctx, keys.INPUTS), age_s))
         if not old:
             return
         used, certain = self._used_inputs()
         if certain:
-            self._drop("inputs", [entry for entry in old if entry.key not in used])
+            self._drop("inputs", (entry for entry in old if entry.key not in used and self._is_still(entry, age_s)))
+
+    def _is_still(self, entry: Entry, age_s: float) -> bool:
+        """Whether the object is still as old as the listing said. Asked right before it is deleted."""
+        try:
+            head = None if self.dry_run else self.ctx.head(entry.key)
+        except CorruptRecord:
+            return True
+        return self.dry_run or (head is not None and head.date - head.last_modified >= age_s)
 
     def _used_inputs(self) -> tuple[set[str], bool]:
         """The keys of inputs that some job names, and whether every job could be read."""
