@@ -71,6 +71,7 @@ class Attempt:
         self.load_s = 0.0
         self.run_s = 0.0
         self.context: AttemptContext | None = None
+        self._computed_s: float | None = None  # when the run was over
         self._workdir: Path | None = None
         self._outcome: Outcome | Exception | None = None
 
@@ -85,10 +86,10 @@ class Attempt:
             self._outcome = self._compute()
         except Exception as error:  # noqa: BLE001 - whatever ends a run is recorded as its error
             self._outcome = error
-
         except (SystemExit, CancelledError) as error:
             trace = "".join(traceback.format_exception(error))
             self._outcome = JobFailed(f"the executor raised {type(error).__name__}", traceback=trace)
+
     @property
     def uploading(self) -> bool:
         """Whether the work is done, and only files are still on their way."""
@@ -127,19 +128,27 @@ class Attempt:
         return self._success(outcome, context)
 
     def _compute(self) -> Outcome:
-        elapsed = self.held.ctx.runtime.elapsed
-        started_s = elapsed()
+        started_s = self._elapsed()
+        try:
+            context, executor = self._prepare()
+        finally:
+            self.load_s = self._elapsed() - started_s
+        started_s += self.load_s
+        try:
+            return executor.run(context)
+        finally:
+            context.computed()
+            self._computed_s = self._elapsed()
+            self.run_s = self._computed_s - started_s - context.uploads.seconds
+
+    def _prepare(self) -> tuple[AttemptContext, Executor]:
         self.held.report(Progress(phase="load", message="loading"))
         self._workdir = _folder(self.crew.scratch)
         self.context = context = self._context(self._workdir)
         executor = self.crew.load(context.input, context.loading)
-        self.load_s = elapsed() - started_s
         self.held.report(Progress())
         context.check()
-        started_s = elapsed()
-        outcome = executor.run(context)
-        self.run_s = elapsed() - started_s - context.uploads.seconds
-        return outcome
+        return context, executor
 
     def _context(self, workdir: Path) -> AttemptContext:
         held = self.held
@@ -189,8 +198,17 @@ class Attempt:
             queue=round(queue_s(self.held.record), 3),
             load=round(self.load_s, 3),
             run=round(self.run_s, 3),
-            upload=round(self.context.uploads.seconds if self.context else 0.0, 3),
+            upload=round(self._upload_s(), 3),
         )
+
+    def _upload_s(self) -> float:
+        """What the run has waited for its files, and all that has passed since it was over."""
+        if self.context is None or self._computed_s is None:
+            return 0.0
+        return self.context.uploads.seconds + self._elapsed() - self._computed_s
+
+    def _elapsed(self) -> float:
+        return self.held.ctx.runtime.elapsed()
 
     # -- endings other than success
 

@@ -92,6 +92,10 @@ class AttemptContext:
         if self._leaving():
             raise JobReleased(f"gave {self.id} back")
 
+    def computed(self) -> None:
+        """The run is over: what follows has no timeout."""
+        self._timeout_at_s = math.inf
+
     def sleep(self, seconds: float) -> None:
         """Waits, and raises JobStopped as soon as the job has to stop."""
         until_s = self._runtime.elapsed() + seconds

@@ -32,7 +32,7 @@ class Uploads:
 
     def __init__(self, held: HeldLease, check: Callable[[], None]) -> None:
         self.made: list[Artifact] = []
-        self.seconds = 0.0  # what the maker has waited for
+        self.seconds = 0.0  # that the maker has waited for them while it worked
         self._held = held
         self._check = check
         self._names: set[str] = set()
@@ -87,12 +87,9 @@ class BesideUploads(Uploads):
     def finish(self) -> None:
         """Returns when all files are in the bucket. Raises what kept one from it."""
         if self._task is not None:
-            runtime = self._held.ctx.runtime
-            started_s = runtime.elapsed()
             self._queue.put(None)
             self._task.join()
             self._task = None
-            self.seconds += runtime.elapsed() - started_s
         if self._error is not None:
             raise self._error
 

@@ -110,6 +110,7 @@ class Worker:
         self._ahead = Ahead(store.context, self._serves, scratch=scratch) if overlap else None
         self._last: Task | None = None  # the job before, while its files are on their way
         self._begun = 0
+        self._telling = store.runtime.lock()
         self._preload = tuple(preload)
         self._runtime = store.runtime
         self._ends_at_s = self._runtime.elapsed() + (
@@ -253,9 +254,8 @@ class Worker:
         )
         attempt = Attempt(held, crew)
         attempt.work()
-        self._finish_last()
         if attempt.uploading and not self._draining:
-            self._last = self._runtime.spawn(f"finish {held.id}", lambda: self._finish(attempt))
+            self._finish_beside(attempt)
         else:
             self._finish(attempt)
 
@@ -269,13 +269,24 @@ class Worker:
     def _finish(self, attempt: Attempt) -> None:
         held = attempt.held
         ending = attempt.finish()
-        self.summary.endings[ending] += 1
-        if self._state.get("job") == held.id:
-            self._keeper_state("idle", None)
-        self._on_event(ending, held.id)
+        with self._telling:  # the job before may end at the same moment
+            self.summary.endings[ending] += 1
+            if self._state.get("job") == held.id:
+                self._keeper_state("idle", None)
+            self._on_event(ending, held.id)
+
+    def _finish_beside(self, attempt: Attempt) -> None:
+        """Ends the attempt in a thread of its own, and returns when the job before has ended.
+
+        So two are held at once at most, one that computes and one that uploads, and neither's end waits for the other's.
+        """
+        before = self._last
+        self._last = self._runtime.spawn(f"finish {attempt.held.id}", lambda: self._finish(attempt))
+        if before is not None:
+            before.join()
 
     def _finish_last(self) -> None:
-        """Waits until the job before has ended: two are held at once at most, one that computes and one that uploads."""
+        """Returns when no job's files are on their way any longer."""
         if self._last is not None:
             self._last.join()
             self._last = None

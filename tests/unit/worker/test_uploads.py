@@ -11,7 +11,9 @@ import pytest
 
 from gpujob import JobStore
 from gpujob.buckets.memory import MemoryBucket
+from gpujob.clock import SystemRuntime, Task
 from gpujob.errors import Unavailable
+from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_worker import Limits, Worker
 from gpujob_worker.executor import Executor, JobContext, Outcome
@@ -52,6 +54,47 @@ class Maker(Executor):
         return Outcome({})
 
 
+class Clock(SystemRuntime):
+    """Threads of this machine, in a time that only the test moves."""
+
+    def __init__(self) -> None:
+        self.elapsed_s = 0.0
+
+    def now(self) -> float:
+        return 1_750_000_000.0 + self.elapsed_s
+
+    def elapsed(self) -> float:
+        return self.elapsed_s
+
+
+class Pair(MemoryBucket):
+    """Two jobs in the order in which a worker claimed them; their uploads wait until the test lets each through."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(now=clock.now)
+        self.jobs: list[str] = []
+        self.ends: list[tuple[str, str]] = []
+        self.open = (threading.Event(), threading.Event())
+
+    def upload(self, key: str, path: Path, **more: Any) -> Any:
+        assert self.open[self.jobs.index(key.split("/")[1])].wait(30)
+        return super().upload(key, path, **more)
+
+    def hear(self, event: str, job_id: str) -> None:
+        """Once one has ended, the first one's files may go up."""
+        if event == "claimed":
+            self.jobs.append(job_id)
+        else:
+            self.ends.append((event, job_id))
+            self.open[0].set()
+
+
+def whole_s(result: Result) -> float:
+    """The seconds that a result accounts for."""
+    assert result.timings is not None
+    return sum(result.timings.model_dump().values())
+
+
 def submit(store: JobStore, **more: Any) -> str:
     return store.submit(parse_object({"kind": "test.make", "input": {}, **more}, known_kinds=Maker.kinds)).id
 
@@ -60,6 +103,13 @@ def worker(store: JobStore, maker: Maker, **limits: Any) -> Worker:
     return Worker(
         store, [maker], worker_id="w", limits=Limits(**limits), overlap=True, presence_every_s=None, sweep_every_s=None
     )
+
+
+def pair_worker(store: JobStore, bucket: Pair, maker: Maker) -> Worker:
+    return Worker(
+        store, [maker], worker_id="w", limits=Limits(max_jobs=2), overlap=True, presence_every_s=None,
+        sweep_every_s=None, on_event=bucket.hear,
+    )  # fmt: skip
 
 
 def test_the_next_job_computes_while_the_last_ones_files_go_up(tmp_path: Path) -> None:
@@ -129,3 +179,56 @@ def test_a_failed_run_uploads_nothing_more_and_leaves_no_folder(tmp_path: Path) 
     assert made.run().jobs == 1
     assert store.wait(job, timeout_s=10).state == "failed"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_job_without_files_ends_while_the_last_ones_are_on_their_way(fails: bool) -> None:
+    clock = Clock()
+    bucket = Pair(clock)
+    store = JobStore(bucket, runtime=clock)
+
+    class FirstOnly(Maker):
+        def run(self, job: JobContext) -> Outcome:
+            clock.elapsed_s += 1.0
+            if job.id == bucket.jobs[0]:
+                return super().run(job)
+            if fails:
+                raise RuntimeError("broke")
+            return Outcome({})
+
+    for _ in range(2):
+        submit(store, timeout=2, retry={"max_attempts": 1})
+    assert pair_worker(store, bucket, FirstOnly(lambda job: None)).run().jobs == 2
+    first, second = bucket.jobs
+    assert bucket.ends == [("failed" if fails else "succeeded", second), ("succeeded", first)]
+    for job_id in bucket.jobs:
+        result = store.wait(job_id, timeout_s=10)
+        assert whole_s(result) == pytest.approx(result.finished_at - result.created_at, abs=0.003)
+
+
+def test_a_computed_job_neither_times_out_nor_waits_for_the_last_ones_files() -> None:
+    class Slow(Clock):
+        """Four seconds pass once the second job has been computed; then its file may go up."""
+
+        def spawn(self, name: str, target: Callable[[], None]) -> Task:
+            if len(bucket.jobs) == 2 and name == f"finish {bucket.jobs[1]}":
+                self.elapsed_s += 4.0
+                bucket.open[1].set()
+            return super().spawn(name, target)
+
+    def then(job: JobContext) -> None:
+        clock.elapsed_s += 1.0
+
+    clock = Slow()
+    bucket = Pair(clock)
+    store = JobStore(bucket, runtime=clock)
+    for _ in range(2):
+        submit(store, timeout=2, retry={"max_attempts": 1})
+    assert pair_worker(store, bucket, Maker(then)).run().jobs == 2
+    first, second = bucket.jobs
+    assert bucket.ends == [("succeeded", second), ("succeeded", first)]
+    for job_id, upload_s in ((first, 5.0), (second, 4.0)):
+        result = store.wait(job_id, timeout_s=10)
+        assert result.timings is not None
+        assert result.timings.upload == pytest.approx(upload_s, abs=0.003)
+        assert whole_s(result) == pytest.approx(result.finished_at - result.created_at, abs=0.003)
