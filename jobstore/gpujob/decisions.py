@@ -22,6 +22,14 @@ def margin_s(ttl_s: float) -> float:
     return min(5.0, max(1.0, ttl_s / 6))
 
 
+def beat_silence_s(ttl_s: float, beat_s: float) -> float:
+    """How long a beat waits for an answer: short enough to look and to beat once more before the lease's owner stops.
+
+    A third of what is left of the lease's trust when the beat begins, 5 s at the least; 5 s at the defaults.
+    """
+    return max(5.0, (ttl_s - margin_s(ttl_s) - beat_s) / 3)
+
+
 def judge(lease: Lease, last_modified: float, now: float) -> LeaseVerdict:
     """What another worker may do with a lease it has just read."""
     if lease.state == "wait":

@@ -20,6 +20,7 @@ from gpujob.buckets.opening import open_bucket, separate_connection
 from gpujob.buckets.retrying import RetryingBucket
 from gpujob.chance import Random, system_random
 from gpujob.clock import SYSTEM, Runtime
+from gpujob.decisions import beat_silence_s
 from gpujob.errors import Configuration, Conflict, InvalidSpec, NotFound
 from gpujob.ids import is_id, is_id_prefix, new_id
 from gpujob.protocol import cancel, fsck, gc, listing, presence, removal, status, submit
@@ -254,7 +255,7 @@ class JobStore:
 
     def claimer(self, worker: str, serves: Callable[[Manifest], bool]) -> Claimer:
         """What claims jobs for one worker, with a connection of its own for beats."""
-        return Claimer(self.context, worker=worker, beats=separate_connection(self.bucket), serves=serves)
+        return Claimer(self.context, worker=worker, beats=self._beats(), serves=serves)
 
     def poller(
         self,
@@ -273,7 +274,11 @@ class JobStore:
 
     def sweeper(self, worker: str) -> Sweeper:
         """What an idle worker cleans up with."""
-        return Sweeper(self.context, worker=worker, beats=separate_connection(self.bucket))
+        return Sweeper(self.context, worker=worker, beats=self._beats())
+
+    def _beats(self) -> Bucket:
+        silence_s = beat_silence_s(self.config.ttl_s, self.config.beat_s)
+        return separate_connection(self.bucket, silence_s=silence_s)
 
 
 def open_store(

@@ -51,7 +51,7 @@ class _NoDisk:
         return None
 
 
-def _the_same(bucket: Bucket) -> Bucket:
+def _the_same(bucket: Bucket, **_: object) -> Bucket:
     """What `separate_connection` says of any bucket of this process, without a look at its type."""
     return bucket
 

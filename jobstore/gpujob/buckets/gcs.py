@@ -6,6 +6,7 @@ generation, in every answer and in listings. A change may wait up to a second fo
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,8 +52,8 @@ class GoogleBucket(S3Bucket):
         """Where its requests go, for questions that are no verb of a bucket."""
         return self._place
 
-    def fresh_connection(self) -> GoogleBucket:
-        return GoogleBucket(self._place.fresh(), self._pace, part_bytes=self._part_bytes)
+    def fresh_connection(self, *, silence_s: float = math.inf) -> GoogleBucket:
+        return GoogleBucket(self._place.fresh(silence_s=silence_s), self._pace, part_bytes=self._part_bytes)
 
     def with_etag_style(self, etag_style: EtagStyle) -> GoogleBucket:
         """The same bucket: a generation has one style."""

@@ -6,6 +6,7 @@ Invariant: a URL that cannot be opened gets a sentence, and no library that the 
 from __future__ import annotations
 
 import copy
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class StoreUrl:
 class HasConnections(Protocol):
     """A bucket that talks over a network."""
 
-    def fresh_connection(self) -> Bucket: ...
+    def fresh_connection(self, *, silence_s: float = math.inf) -> Bucket: ...
 
 
 def open_bucket(url: str, *, etag_style: Literal["quoted", "unquoted"] = "quoted", runtime: Runtime = SYSTEM) -> Bucket:
@@ -68,16 +69,17 @@ def create_bucket(url: str) -> bool:
     return _open_s3(store, "quoted", SYSTEM).create_bucket() if store.scheme == "s3" else False
 
 
-def separate_connection(bucket: Bucket) -> Bucket:
+def separate_connection(bucket: Bucket, *, silence_s: float = math.inf) -> Bucket:
     """The same bucket through connections of its own, so that beats never queue behind other traffic.
 
-    Decorators are kept, with their state; a bucket without connections is returned as it is.
+    No request there waits longer than `silence_s` for a word from the store. Decorators are kept, with their state; a
+    bucket without connections is returned as it is.
     """
     if isinstance(bucket, HasConnections):
-        return bucket.fresh_connection()
+        return bucket.fresh_connection(silence_s=silence_s)
     if not isinstance(bucket, WrappedBucket):
         return bucket
-    inner = separate_connection(bucket.inner)
+    inner = separate_connection(bucket.inner, silence_s=silence_s)
     if inner is bucket.inner:
         return bucket
     twin = copy.copy(bucket)

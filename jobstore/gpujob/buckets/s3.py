@@ -11,6 +11,7 @@ A 404 to HEAD carries no code, so `head` cannot tell a missing object from a mis
 from __future__ import annotations
 
 from collections.abc import Iterator
+import math
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any, Literal
@@ -56,9 +57,10 @@ class S3Bucket:
         """Where its requests go, for those who ask more of a store than the verbs do."""
         return self._place
 
-    def fresh_connection(self) -> S3Bucket:
+    def fresh_connection(self, *, silence_s: float = math.inf) -> S3Bucket:
         """The same bucket through connections of its own: for beats, which no other traffic may hold up."""
-        return S3Bucket(self._place.fresh(), etag_style=self.etag_style, part_bytes=self._part_bytes)
+        place = self._place.fresh(silence_s=silence_s)
+        return S3Bucket(place, etag_style=self.etag_style, part_bytes=self._part_bytes)
 
     def with_etag_style(self, etag_style: EtagStyle) -> S3Bucket:
         """The same bucket and connections, sending versions back in the other style."""

@@ -7,6 +7,7 @@ the answer was lost" into "somebody else won", so they are off wherever a condit
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -39,6 +40,10 @@ class Timeouts:
     connect_s: float = CONNECT_TIMEOUT_S
     read_s: float = READ_TIMEOUT_S
     transfer_read_s: float = TRANSFER_READ_TIMEOUT_S
+
+    def within(self, silence_s: float) -> Timeouts:
+        """The same, none of them longer than `silence_s`."""
+        return Timeouts(*(min(one, silence_s) for one in (self.connect_s, self.read_s, self.transfer_read_s)))
 
 
 class Dialect(Protocol):
@@ -78,11 +83,11 @@ class S3Clients:
         self._made: dict[Purpose, S3Client] = {}
         self._lock = runtime.lock()
 
-    def fresh(self) -> S3Clients:
-        """The same store through connections that nothing else uses."""
+    def fresh(self, *, silence_s: float = math.inf) -> S3Clients:
+        """The same store through connections that nothing else uses, with time-outs of `silence_s` at the most."""
         return S3Clients(
             self.runtime,
-            timeouts=self.timeouts,
+            timeouts=self.timeouts.within(silence_s),
             session=self.session,
             endpoint_url=self.endpoint_url,
             clock=self.clock,

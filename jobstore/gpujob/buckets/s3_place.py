@@ -5,6 +5,7 @@ Invariant: nothing that boto3 or urllib3 raises leaves `ask`; callers meet gpujo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -34,9 +35,10 @@ class S3Place:
         self.endpoint = "the configured endpoint"
         self.endpoint = self.ask("OPEN", "", lambda: plain_endpoint(clients.requests.meta.endpoint_url))
 
-    def fresh(self) -> S3Place:
-        """The same place through connections that nothing else uses."""
-        return S3Place(self.clients.fresh(), self.name, self.prefix, scheme=self.scheme, advice=self.advice)
+    def fresh(self, *, silence_s: float = math.inf) -> S3Place:
+        """The same place through connections that nothing else uses, with time-outs of `silence_s` at the most."""
+        clients = self.clients.fresh(silence_s=silence_s)
+        return S3Place(clients, self.name, self.prefix, scheme=self.scheme, advice=self.advice)
 
     def at(self, key: str) -> dict[str, str]:
         """The two parameters that name an object."""

@@ -16,7 +16,9 @@ from gpujob.buckets.s3 import S3Bucket, open_s3
 from gpujob.buckets.s3_client import S3Clients, Timeouts, is_tigris, plain_endpoint
 from gpujob.chance import Random
 from gpujob.clock import SYSTEM
-from gpujob.errors import Busy, Denied, UnsafeStore
+from gpujob.errors import Busy, Denied, Unavailable, UnsafeStore
+from gpujob.records import QueueConfig
+from gpujob.store import JobStore
 from tests.unit.buckets_s3.canned import NOW, Answer, Canned, error, stored
 from tests.unit.buckets_s3.conftest import SESSION, FixedClock
 
@@ -74,6 +76,25 @@ def test_a_stalled_transfer_does_not_hold_up_a_beat(server: Canned, bucket: S3Bu
         assert bucket.replace("claim", b"", "v") == "abc"
         assert b"".join(chunks) == b"0123456789"
     assert len({request.peer for request in server.requests}) == 3
+
+
+def test_a_beat_that_gets_no_answer_gives_up_before_the_other_requests(server: Canned, clock: FixedClock) -> None:
+    bucket = open_s3("queue", session=SESSION, endpoint_url=server.endpoint, runtime=clock)
+    server.answers = [Answer(stall=True)]
+    with pytest.raises(Unavailable, match="in time"):
+        separate_connection(bucket, silence_s=0.2).replace("beat", b"", "v")
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "beat_s", "read_s"), [(30.0, 10.0, 5.0), (3.0, 1.0, 5.0), (60.0, 19.0, 12.0), (600.0, 60.0, 15.0)]
+)
+def test_one_silent_request_lasted_as_long_as_a_lease_is_trusted(ttl_s: float, beat_s: float, read_s: float) -> None:
+    bucket = open_s3("queue", session=SESSION, endpoint_url="http://127.0.0.1:9")
+    store = JobStore(RetryingBucket(bucket, SYSTEM, Random(1)), config=QueueConfig(ttl_s=ttl_s, beat_s=beat_s))
+    for beats in (store.claimer("w", lambda _: True).beats, store.sweeper("w").claimer.beats):
+        assert isinstance(beats, RetryingBucket) and isinstance(beats.inner, S3Bucket)
+        timeouts = beats.inner.place.clients.timeouts
+        assert (timeouts.connect_s, timeouts.read_s) == (5.0, read_s)
 
 
 def test_a_page_asks_after_a_key_under_the_prefix(server: Canned, bucket: S3Bucket) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from gpujob import keys
+from gpujob.decisions import beat_silence_s
+from gpujob.errors import Unavailable
 from gpujob.testing.store_setting import claim, echo
 from tests.unit.protocol.scripted import scene
 
+NOBODY_KNOWS = Unavailable("nobody knows")
 RETENTION_S = 30 * 86400.0
 
 
@@ -35,3 +38,19 @@ def test_gc_deleted_an_input_that_a_submit_still_trusted(tmp_path: Path) -> None
     assert queue.store.gc(older_than_s=3600.0, dry_run=True).objects["inputs"] == 1
     assert queue.store.gc(older_than_s=3600.0).objects["inputs"] == 1
     assert queue.store.bucket.list(keys.INPUTS).entries == ()
+
+
+def test_one_beat_without_an_answer_fenced_the_job() -> None:
+    queue = scene()
+    queue.store.submit(echo())
+    held = claim(queue.store)
+    silence_s = beat_silence_s(held.record.ttl_s, held.record.beat_s)
+    queue.clock.sleep(held.record.beat_s)
+    queue.order("replace", keys.LEASED, NOBODY_KNOWS, before=lambda: queue.clock.sleep(silence_s))
+    queue.order("get", keys.LEASED, NOBODY_KNOWS, before=lambda: queue.clock.sleep(silence_s))
+    held.beat()
+    queue.clock.sleep(held.record.beat_s / 4)
+    held.beat()
+    assert queue.script.left() == []
+    queue.clock.sleep(held.record.beat_s)
+    assert held.trusted()
