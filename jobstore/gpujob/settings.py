@@ -231,6 +231,19 @@ def google_project(environ: Mapping[str, str] | None = None) -> str:
     return environ.get("GOOGLE_CLOUD_PROJECT", "").strip()
 
 
+def on_kaggle(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether Kaggle says that this is one of its kernels: it sets KAGGLE_KERNEL_RUN_TYPE."""
+    environ = os.environ if environ is None else environ
+    return bool(environ.get("KAGGLE_KERNEL_RUN_TYPE"))
+
+
+def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...] | None:
+    """The GPUs that CUDA_VISIBLE_DEVICES leaves, by number or UUID; None where it is not set, and all are seen."""
+    environ = os.environ if environ is None else environ
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    return None if named is None else tuple(word.strip() for word in named.split(",") if word.strip())
+
+
 def without_effect(environ: Mapping[str, str] | None = None) -> list[str]:
     """Names of earlier systems that are set and have no effect yet."""
     environ = os.environ if environ is None else environ

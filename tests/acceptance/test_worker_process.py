@@ -12,6 +12,7 @@ from gpujob import JobStore, keys, open_store
 from gpujob.errors import WrongProtocol
 from gpujob.records import Result
 from gpujob_worker.machine import gpus
+from tests import fake_gpus
 
 from .processes import WorkerProcess
 
@@ -199,7 +200,10 @@ def _ended(store: JobStore, job_id: str) -> Result:
     return result
 
 
-def test_a_worker_for_each_gpu_and_one_signal_for_all(store: JobStore, url: str, tmp_path: Path) -> None:
+def test_a_worker_for_each_gpu_and_one_signal_for_all(
+    store: JobStore, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_gpus.install(tmp_path, [fake_gpus.gpu(), fake_gpus.gpu()], monkeypatch)
     ids = [echo(store, number) for number in range(2)]
     with worker(url, tmp_path, "--gpu", "0,1", "--id", "box") as fleet:
         named = [fleet.wait_for("serves echo") for _ in range(2)]

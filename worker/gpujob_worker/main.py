@@ -26,6 +26,7 @@ from gpujob.store import JobStore, open_store
 from . import fleet, machine, trusting
 from .executor import Executor
 from .heartbeat import Heartbeat
+from .machine import Free, Pin
 from .model_cache import ModelCache
 from .registry import Candidate, candidates, ready
 from .signals import Leaving
@@ -86,9 +87,9 @@ def run(
     to_stderr(logging.DEBUG if verbose else logging.INFO, "%(asctime)s %(message)s")
     for noisy in ("botocore", "boto3", "urllib3", "s3transfer", "phonemizer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    indexes = _indexes(gpu)
-    if len(indexes) > 1:
-        raise typer.Exit(fleet.run(indexes, sys.argv[1:]))
+    pins = [machine.pin(number) for number in _numbers(gpu)]
+    if len(pins) > 1:
+        raise typer.Exit(fleet.run([pin.number for pin in pins], sys.argv[1:]))
     limits = Limits(
         once=once,
         max_jobs=max_jobs,
@@ -100,12 +101,12 @@ def run(
     loaded = config.load(flags={"store": store, "worker_id": worker_id, "model_cache": model_cache}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
-    here = _look(wanted, gpu_index=indexes[0] if indexes else None, require_gpu=require_gpu)
+    here = _look(wanted, pin=pins[0] if pins else None, require_gpu=require_gpu)
     if not check:
         _serve(loaded.settings, wanted, limits, here, heartbeat_s=_duration(heartbeat))
 
 
-def _indexes(gpus: str | None) -> list[int]:
+def _numbers(gpus: str | None) -> list[int]:
     """The numbers of `0,1`. Raises BadParameter for what is none."""
     try:
         return [int(number) for number in gpus.split(",")] if gpus is not None else []
@@ -119,22 +120,26 @@ class Here:
 
     executors: list[Executor]
     surroundings: Surroundings
-    gpu_index: int | None
+    pin: Pin | None
+
+    def free(self) -> Free:
+        """The memory that is free now."""
+        return machine.free(self.pin.index if self.pin else None)
 
 
-def _look(wanted: list[str] | None, *, gpu_index: int | None, require_gpu: bool) -> Here:
+def _look(wanted: list[str] | None, *, pin: Pin | None, require_gpu: bool) -> Here:
     """Reports this machine. Raises Configuration where nothing can be served, or not on a GPU though one is required."""
     found = candidates(wanted)
     _report(found)
-    executors = ready(found, gpu_index=gpu_index)
+    executors = ready(found, environment=pin.environment if pin else {})
     if not executors:
         raise Configuration(
             f"nothing here can serve {' or '.join(wanted) if wanted else 'any kind'}",
             hint="`pip install 'gpujob[tts]'` and `gpujob models pull kokoro` make speech work; echo needs nothing.",
         )
-    found_here = survey(executors, machine.describe(gpu_index), require_gpu=require_gpu)
+    found_here = survey(executors, machine.describe(pin.index if pin else None), require_gpu=require_gpu)
     _report_machine(found_here)
-    return Here(executors, found_here, gpu_index)
+    return Here(executors, found_here, pin)
 
 
 def _serve(
@@ -142,8 +147,8 @@ def _serve(
 ) -> None:
     url = settings.store or config.default_store()
     name = settings.worker_id or _own_name(str(here.surroundings.machine["host"]))
-    if here.gpu_index is not None:
-        name = f"{name}-gpu{here.gpu_index}"
+    if here.pin is not None:
+        name = f"{name}-gpu{here.pin.number}"
     secrets = _secrets(settings)
     heart = Heartbeat(SYSTEM, log.info)
     store = open_store(url, identity=identity_of(settings))
@@ -164,7 +169,7 @@ def _serve(
         machine=here.surroundings.machine,
         warnings=here.surroundings.warnings,
         secrets=secrets,
-        free=lambda: machine.free(here.gpu_index),
+        free=here.free,
         overlap=True,
         preload=_preloaded(settings, here.executors),
         on_event=hear,
@@ -226,7 +231,9 @@ def _report_machine(found: Surroundings) -> None:
         if "gpu" in facts
         else "no GPU"
     )
-    log.info("%s, %s, %s, Python %s", facts["provider"], facts["system"], gpu, facts["python"])
+    memory = f"{facts['memory'] / 1e9:.0f} GB memory" if "memory" in facts else "memory unknown"
+    log.info("%s, %s, %s, %s, Python %s", facts["provider"], facts["system"], memory, gpu, facts["python"])
+    log.info("%s", ", ".join(f"{name} {version}" for name, version in facts["versions"].items()))
     for kind, device in facts.get("devices", {}).items():
         log.info("%s runs on %s", kind, device)
     for warning in found.warnings:

@@ -6,7 +6,7 @@ A package that does not import, or an executor that is not ready, costs its own 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
@@ -44,14 +44,13 @@ def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
     return found
 
 
-def ready(found: Sequence[Candidate], *, gpu_index: int | None = None) -> list[Executor]:
+def ready(found: Sequence[Candidate], *, environment: Mapping[str, str] = {}) -> list[Executor]:
     """The executors among `found` that can serve, each in a process of its own where a crash of it is thinkable.
 
-    With `gpu_index` these processes see that GPU alone.
+    `environment` is what these processes find beside the worker's own: the GPU that they keep to, say.
     """
-    pinned = {} if gpu_index is None else {"CUDA_VISIBLE_DEVICES": str(gpu_index)}
     return [
-        ChildExecutor(one.target, one.executor, environment=pinned) if one.executor.isolated else one.executor
+        ChildExecutor(one.target, one.executor, environment=environment) if one.executor.isolated else one.executor
         for one in found
         if one.executor is not None and one.readiness.ready
     ]
