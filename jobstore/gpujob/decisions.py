@@ -154,11 +154,12 @@ def backoff_s(retry: RetryPolicy, failures: int, rng: Random) -> float:
     return full * (0.5 + rng.random() / 2)
 
 
-def worker_lost(lease: Lease) -> JobError:
-    """The error of a job whose workers vanished too often."""
+def worker_lost(lease: Lease, *, named: bool = True) -> JobError:
+    """The error of a job whose workers vanished too often; `named` says which was the last, as far as the lease is believed."""
+    last = f"; the last was {lease.worker}" if named else ""
     return JobError(
         type="worker_lost",
-        message=f"{lease.losses + 1} workers vanished while they ran this job; the last was {lease.worker}",
+        message=f"{lease.losses + 1} workers vanished while they ran this job{last}",
         hint="It may need more memory than they have. Look at the logs of its attempts, then `gpujob retry`.",
         retryable=False,
         attempt=lease.attempt,

@@ -113,18 +113,23 @@ def _timeline(status: Status, now: float) -> Lines:
     if record is None:
         return []
     lines = [
-        (f"attempt {past.attempt}", _sentence(f"{past.ended} {_moment(past.at, now)} on {past.worker}", past.message))
+        (f"attempt {past.attempt}", _sentence(f"{past.ended} {_moment(past.at, now)}{_on(past.worker)}", past.message))
         for past in record.history
     ]
     over = {past.attempt for past in record.history}
     if record.attempt and record.attempt not in over and record.started_at:
-        on = f" on {worker_of(status)}" if worker_of(status) else ""
+        on = _on(worker_of(status))
         lines.append((f"attempt {attempt_of(status)}", f"started {_moment(record.started_at, now)}{on}"))
     if status.lease is not None:
         lines.append(("expires", iso(status.lease.expires_at) or ""))
     if status.result is not None and status.result.finished_at:
         lines.append(("finished", _moment(status.result.finished_at, now)))
     return lines
+
+
+def _on(worker: str | None) -> str:
+    """Where an attempt ran, if that is known: a signed result does not say it of earlier ones."""
+    return f" on {worker}" if worker else ""
 
 
 def _end(result: Result | None) -> Lines:

@@ -85,8 +85,9 @@ class Claimer:
                 return Skipped(min(hint.not_before, hint.expires_at), waits=True)
             return self.take(where.id, listed=key)
         manifest = waiting_job(key, found.body, where)
-        if not self.serves(manifest) and found.date < found.last_modified + manifest.ttl_s:
-            return Skipped(found.last_modified + manifest.ttl_s)
+        expires_at = self.ctx.identity.lives_until(manifest, found.last_modified + manifest.ttl_s)
+        if not self.serves(manifest) and found.date < expires_at:
+            return Skipped(expires_at)
         return self._create_lease(key, manifest, found)
 
     def _create_lease(self, key: str, manifest: Manifest, found: Found) -> HeldLease | Skipped:
@@ -100,6 +101,7 @@ class Claimer:
             first_seen=found.last_modified,
             now=found.date,
         )
+        lease = self.ctx.identity.believed(lease)
         started_s = self.ctx.runtime.elapsed()
         write = create(self.ctx.bucket, keys.leased(lease.id), lease.body())
         if write.outcome == "won":
@@ -116,7 +118,7 @@ class Claimer:
                 cleaning.drop(self.ctx, listed)
             return GONE
         try:
-            lease = decode(Lease, keys.leased(job_id), found.body, whose=job_id)
+            lease = self.ctx.identity.believed(decode(Lease, keys.leased(job_id), found.body, whose=job_id))
         except (CorruptRecord, WrongProtocol) as error:
             self.ctx.skips.note(error)
             return Skipped(NEVER)
@@ -125,8 +127,7 @@ class Claimer:
     def _take_found(self, lease: Lease, found: Found, listed: str | None) -> HeldLease | Skipped:
         unsure = self._unsure.pop(lease.id, None)
         if unsure is not None and lease.nonce == unsure.lease.nonce and lease.state == "run":
-            lease = lease.model_copy(update={"manifest": unsure.lease.manifest})
-            return self.own(lease, found.version, unsure.started_s, fatal=unsure.fatal)
+            return self.own(unsure.lease, found.version, unsure.started_s, fatal=unsure.fatal)
         verdict = judge(lease, found.last_modified, found.date)
         if verdict == "fresh" and listed is not None:
             cleaning.drop(self.ctx, listed)
@@ -149,7 +150,7 @@ class Claimer:
         write = replace(self.ctx.bucket, keys.leased(lease.id), mine.body(), found.version)
         if write.outcome == "lost":
             return GONE
-        error = worker_lost(lease) if give_up else None
+        error = worker_lost(lease, named=not self.ctx.identity.careful) if give_up else None
         if write.outcome == "won":
             return self.own(mine, write.version, started_s, fatal=error)
         return self._look_after_claim(mine, started_s, fatal=error)

@@ -175,8 +175,10 @@ class HeldLease:
             return None
         if standing.nonce != self.record.nonce:
             return None
-        # What runs is the job that was looked at before it was claimed, whatever a neighbour wrote beside our nonce.
-        return standing.model_copy(update={"manifest": self.record.manifest})
+        # Under our nonce we change nothing but these while it runs: all else was looked at before it was claimed, and what
+        # a neighbour wrote beside the nonce goes into no result.
+        changed = {"state": standing.state, "beat": standing.beat, "progress": standing.progress}
+        return self.record.model_copy(update=changed)
 
     def _lose(self, loss: Loss) -> None:
         if not self.lost:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpujob.errors import Untrusted
-from gpujob.records import Manifest, Result, Signature, keeps_its_word
+from gpujob.records import Lease, Manifest, Result, Signature, keeps_its_word
 from gpujob.signing.canonical import manifest_bytes, result_bytes, step_bytes
 from gpujob.signing.private import PrivateKey
 from gpujob.signing.public import PublicKey
@@ -32,6 +32,11 @@ class Identity:
     submitters: tuple[PublicKey, ...] = ()
     workers: tuple[PublicKey, ...] = ()
 
+    @property
+    def careful(self) -> bool:
+        """Whether others may believe a result for this party's sake: then no words of a stranger's lease get into it."""
+        return self.key is not None or bool(self.submitters)
+
     # -- signing
 
     def signed_manifest(self, manifest: Manifest) -> Manifest:
@@ -42,8 +47,13 @@ class Identity:
         return read.model_copy(update={"signature": self.key.sign(manifest_bytes(read))})
 
     def signed_result(self, result: Result) -> Result:
-        """The result with this party's signature; as it is where the party has no key."""
-        if self.key is None:
+        """The result with this party's signature; as it is where the party has no key.
+
+        Nobody signs what others say of earlier attempts: their names and messages are left out. Who names submitters
+        does not sign how a job ended that none of them signed, which it never ran.
+        """
+        result = _without_hearsay(result) if self.careful else result
+        if self.key is None or self._strange(result.manifest):
             return result
         read = Result.model_validate_json(result.body())
         return read.model_copy(update={"signature": self.key.sign(result_bytes(read))})
@@ -64,6 +74,18 @@ class Identity:
         if late_s > 0:
             return "it was submitted so long ago that it must have ended: its manifest was put there again"
         return _manifest_problem(manifest, self.submitters)
+
+    def lives_until(self, manifest: Manifest, expires_at: float) -> float:
+        """When a job expires for this party that the bucket says expires then: no job of a submitter that it names does
+        so before its signed ttl has passed."""
+        if not self.submitters or self._strange(manifest):
+            return expires_at
+        return max(expires_at, manifest.created_at + manifest.ttl_s)
+
+    def believed(self, lease: Lease) -> Lease:
+        """A lease as far as this party acts on it: see `lives_until`."""
+        until = self.lives_until(lease.manifest, lease.expires_at)
+        return lease if until == lease.expires_at else lease.model_copy(update={"expires_at": until})
 
     def check_manifest(self, manifest: Manifest) -> None:
         """Raises Untrusted unless a submitter that this party trusts, or itself, signed the job. For signing it anew."""
@@ -120,6 +142,9 @@ class Identity:
         problem = self._submitter_problem(manifest)
         return f"the job that it names does not hold: {problem}" if problem else ""
 
+    def _strange(self, manifest: Manifest | None) -> bool:
+        return bool(self.submitters and manifest is not None and self._submitter_problem(manifest))
+
     def _submitter_problem(self, manifest: Manifest) -> str:
         """Why a job is none of a submitter that this party knows, itself among them; empty where it knows none."""
         known = self._own(self.submitters)
@@ -131,6 +156,12 @@ class Identity:
 
 NOBODY = Identity()
 """Signs nothing and believes everybody: a queue without signatures."""
+
+
+def _without_hearsay(result: Result) -> Result:
+    """The result without the names and messages of earlier attempts, which come from leases that anybody may have written."""
+    history = tuple(past.model_copy(update={"worker": "", "message": ""}) for past in result.history)
+    return result.model_copy(update={"history": history})
 
 
 def _manifest_problem(manifest: Manifest, keys: Sequence[PublicKey]) -> str:
