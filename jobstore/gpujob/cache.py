@@ -2,7 +2,8 @@
 
 Invariant: what `get` hands out is the payload whose sha256 the facts name, whole. Everything else, from a corrupt
 record to a store that does not answer, is a miss: the cache can make a job faster, never make it fail. Where the
-worker has a key or names some, so is what none of these signed, and the step that it computes then takes its place.
+worker has a key or names some, so is what none of these signed, and the step that it computes then takes its place. A
+worker that names submitters alone looks for none.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class BucketStepCache:
 
     def get(self, key: Mapping[str, Any], target: Path) -> Mapping[str, Any] | None:
         """Fetches the payload of an earlier equal step into `target` and returns its facts; None where there is none."""
-        if self._mode != "auto":
+        if self._mode != "auto" or not self._identity.uses_steps:
             return None
         digest = digest_of(key)
         entry_key = keys.cache_entry(digest)

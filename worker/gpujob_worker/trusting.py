@@ -52,6 +52,11 @@ def describe(store: JobStore) -> list[str]:
     lines = []
     if identity.submitters:
         lines.append(f"runs only jobs signed with {_keys(identity)}")
+    if not identity.uses_steps:
+        lines.append(
+            "uses no cached step, for it knows no worker's key: name those whose steps it may use in GPUJOB_TRUST_WORKERS, "
+            "or a key of its own in GPUJOB_SIGN_WITH"
+        )
     if identity.key is not None:
         lines.append(f"signs results with the key {identity.key.public.id}")
     elif store.config.signed:

@@ -121,11 +121,16 @@ class Identity:
     def trusts_step(
         self, signature: Signature | None, digest: str, payload_sha256: str, size_bytes: int, facts: Mapping[str, Any]
     ) -> bool:
-        """Whether a cached step may be used: always, until this worker has a key or names some."""
+        """Whether a cached step may be used: always, until this worker has a key or names some, a submitter's among them."""
         known = self._own(self.workers)
-        return not known or not _problem(
-            signature, lambda: step_bytes(digest, payload_sha256, size_bytes, facts), known
-        )
+        if not known:
+            return self.uses_steps
+        return not _problem(signature, lambda: step_bytes(digest, payload_sha256, size_bytes, facts), known)
+
+    @property
+    def uses_steps(self) -> bool:
+        """Whether there can be a cached step that this worker may use: none, where it names submitters and knows no worker."""
+        return bool(self._own(self.workers)) or not self.submitters
 
     def _result_problem(self, job_id: str, result: Result) -> str:
         if result.id != job_id:

@@ -184,3 +184,13 @@ def test_a_cached_step_is_bound_to_its_digest_payload_and_facts(parties: Parties
     assert not parties.worker.trusts_step(None, *step)
     assert not parties.worker.trusts_step(Identity(parties.mallory).step_signature(*step), *step)
     assert not Identity(parties.mallory).trusts_step(signature, *step), "a key of one's own is enough to be strict"
+
+
+def test_who_names_submitters_and_knows_no_worker_uses_no_cached_step(parties: Parties) -> None:
+    """What went wrong: a worker that ran signed jobs alone put a neighbour's unsigned steps into their results."""
+    step = ("d1", "ab" * 32, 5, {"samples": 24000})
+    strict = Identity(submitters=(parties.alice.public,))
+    for signature in (None, parties.worker.step_signature(*step)):
+        assert not strict.trusts_step(signature, *step)
+    assert not strict.uses_steps
+    assert all(one.uses_steps for one in (NOBODY, parties.worker, Identity(parties.gpu1, strict.submitters)))

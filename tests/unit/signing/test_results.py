@@ -23,6 +23,7 @@ from gpujob.signing.identity import NOBODY, Identity
 from gpujob.testing.store_setting import ManualRuntime, TimeMachine
 from gpujob.why import ask
 from gpujob_worker.executors.echo import EchoExecutor
+from gpujob_worker.trusting import describe
 from gpujob_worker.worker import Limits, Worker
 from tests.unit.signing.parties import (
     ECHO,
@@ -192,6 +193,21 @@ def test_a_neighbours_step_is_not_used_and_gives_way(
     assert BucketStepCache(gpu.context).get(STEP, tmp_path / "out.wav") == {"samples": 1}
     assert (tmp_path / "out.wav").read_bytes() == payload.read_bytes()
     assert BucketStepCache(mallory.context).get(STEP, tmp_path / "out.wav") == {"samples": 1}, "who trusts all may too"
+
+
+def test_a_worker_that_knows_submitters_alone_computes_each_step_anew_and_says_so(
+    gpu: JobStore, bucket: Bucket, parties: Parties, tmp_path: Path, payload: Path
+) -> None:
+    """What went wrong: it used whatever lay in the cache. What others signed stays there for those who know them."""
+    BucketStepCache(gpu.context).put(STEP, payload, {"samples": 1})
+    counting = CountingBucket(bucket)
+    keyless = queue(counting, Identity(submitters=(parties.alice.public,)))
+    mine = BucketStepCache(keyless.context)
+    assert mine.get(STEP, tmp_path / "out.wav") is None and not counting.billed()
+    mine.put(STEP, payload, {"samples": 2})
+    assert BucketStepCache(gpu.context).get(STEP, tmp_path / "out.wav") == {"samples": 1}
+    (said,) = [line for line in describe(keyless) if "cached" in line]
+    assert "GPUJOB_TRUST_WORKERS" in said and not [line for line in describe(gpu) if "cached" in line]
 
 
 def test_a_signed_step_moved_to_another_place_is_not_used(
