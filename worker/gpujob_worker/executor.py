@@ -11,7 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from gpujob.settings import Settings
 
 Report = Callable[[float, float, str], None]  # done, total, message
 
@@ -120,6 +123,12 @@ class Executor(ABC):
     kinds: ClassVar[tuple[str, ...]]  # the job kinds it serves, such as ("tts.narrate",)
     needs: ClassVar[Needs] = Needs()
     isolated: ClassVar[bool] = True  # whether a crash is thinkable, so that it gets a process of its own
+
+    def configure(self, own: Settings) -> None:  # noqa: B027 - a default, not a duty
+        """Takes over this worker's settings, with those of the profile that it was started with. Called before all else.
+
+        In the executor's own process they stand in the environment too, where `gpujob.settings.load` finds them.
+        """
 
     def readiness(self) -> Readiness:
         """Cheap: are the libraries and models here? Called at start; a kind that is not ready is not served."""

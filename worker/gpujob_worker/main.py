@@ -28,7 +28,7 @@ from .executor import Executor
 from .heartbeat import Heartbeat
 from .machine import Free, Pin
 from .model_cache import ModelCache
-from .registry import Candidate, candidates, ready
+from .registry import Candidate, candidates, ready, told
 from .signals import Leaving
 from .survey import Surroundings, survey
 from .worker import Limits, Summary, Worker
@@ -101,7 +101,7 @@ def run(
     loaded = config.load(flags={"store": store, "worker_id": worker_id, "model_cache": model_cache}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
-    here = _look(wanted, pin=pins[0] if pins else None, require_gpu=require_gpu)
+    here = _look(loaded.settings, wanted, pin=pins[0] if pins else None, require_gpu=require_gpu)
     if not check:
         _serve(loaded.settings, wanted, limits, here, heartbeat_s=_duration(heartbeat))
 
@@ -127,11 +127,11 @@ class Here:
         return machine.free(self.pin.index if self.pin else None)
 
 
-def _look(wanted: list[str] | None, *, pin: Pin | None, require_gpu: bool) -> Here:
+def _look(settings: config.Settings, wanted: list[str] | None, *, pin: Pin | None, require_gpu: bool) -> Here:
     """Reports this machine. Raises Configuration where nothing can be served, or not on a GPU though one is required."""
-    found = candidates(wanted)
+    found = candidates(wanted, settings)
     _report(found)
-    executors = ready(found, environment=pin.environment if pin else {})
+    executors = ready(found, environment=told(settings) | (pin.environment if pin else {}))
     if not executors:
         raise Configuration(
             f"nothing here can serve {' or '.join(wanted) if wanted else 'any kind'}",

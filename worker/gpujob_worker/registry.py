@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
+from gpujob.settings import PREFIX, Settings
+
 from .children.executor import ChildExecutor
 from .executor import Executor, Readiness
 
@@ -29,12 +31,14 @@ class Candidate:
     target: str = ""  # package.module:Class
 
 
-def candidates(kinds: Sequence[str] | None = None) -> list[Candidate]:
-    """Every installed executor that has one of `kinds` (all by default), ready or not."""
+def candidates(kinds: Sequence[str] | None = None, own: Settings | None = None) -> list[Candidate]:
+    """Every installed executor that has one of `kinds` (all by default), ready or not, with the worker's `own` settings."""
     found = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             executor: Executor = point.load()()
+            if own is not None:
+                executor.configure(own)
         except Exception as error:  # noqa: BLE001 - a broken plug-in costs its own kinds only
             log.warning("the executor %s of %s does not load: %s", point.name, point.value, error)
             found.append(Candidate(point.name, (), Readiness(False, f"does not load: {error}")))
@@ -54,6 +58,16 @@ def ready(found: Sequence[Candidate], *, environment: Mapping[str, str] = {}) ->
         for one in found
         if one.executor is not None and one.readiness.ready
     ]
+
+
+def told(own: Settings) -> dict[str, str]:
+    """The environment that tells an executor's process what this worker's settings are, whatever they came from."""
+    values = {"allow_models": own.allow_models, "chat_preload": own.chat_preload, "image_model": own.image_model}
+    return {
+        f"{PREFIX}{name.upper()}": value if isinstance(value, str) else ",".join(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _readiness(executor: Executor) -> Readiness:

@@ -36,7 +36,12 @@ class ChatExecutor(Executor):
         self._host = host
         self._program = program
         self._given_rules = rules
+        self._own: settings.Settings | None = None
         self._daemon: Daemon | None = None
+
+    def configure(self, own: settings.Settings) -> None:
+        """Takes the rules of the worker's settings, where none were given."""
+        self._own = own
 
     def readiness(self) -> Readiness:
         """Ready where the `ollama` package is installed, and a daemon answers or can be started."""
@@ -133,8 +138,8 @@ class ChatExecutor(Executor):
 
         if self._given_rules is not None:
             return self._given_rules
-        here = settings.load().settings
-        return Rules(here.chat_preload, here.allow_models)
+        own = self._own or settings.load().settings
+        return Rules(own.chat_preload, own.allow_models)
 
 
 def _make_ready(client: Client, wanted: Mapping[str, Any], rules: Rules, report: Report) -> None:

@@ -37,6 +37,10 @@ class ImagineExecutor(Executor):
         self._painter: Painter | None = None
         self._choice: Choice | None = None
 
+    def configure(self, own: settings.Settings) -> None:
+        """Takes the models of the worker's settings, where none were given."""
+        self._given = self._given or Own(own.image_model, own.allow_models)
+
     def readiness(self) -> Readiness:
         """Ready where the libraries are installed; a model that is not here is fetched when it is first asked for."""
         absent = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
@@ -82,10 +86,10 @@ class ImagineExecutor(Executor):
 
     @functools.cached_property
     def _own(self) -> Own:
-        if self._given is not None:
-            return self._given
-        found = settings.load().settings
-        return Own(found.image_model, found.allow_models)
+        if self._given is None:
+            self.configure(settings.load().settings)
+        assert self._given is not None
+        return self._given
 
     @functools.cached_property
     def _device(self) -> Device:
