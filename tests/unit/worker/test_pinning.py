@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import pytest
 
 from gpujob.errors import Configuration
+from gpujob.settings import Settings
 from gpujob_worker import fleet, machine, main
 from gpujob_worker.children.executor import ChildExecutor
 from gpujob_worker.executor import Executor, JobContext, Outcome, Readiness
@@ -58,7 +59,7 @@ def here(request: pytest.FixtureRequest) -> Iterator[main.Here]:
 
 
 def look(pin: machine.Pin | None) -> main.Here:
-    return main._look(None, pin=pin, require_gpu=False)
+    return main._look(Settings(), None, pin=pin, require_gpu=False)
 
 
 @pytest.mark.parametrize(
