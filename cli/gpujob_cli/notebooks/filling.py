@@ -6,7 +6,7 @@ gets into one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from urllib.parse import urlsplit
 
@@ -16,6 +16,7 @@ from gpujob.buckets.opening import parse_url
 from gpujob.errors import Configuration, InvalidSpec, Unavailable
 from gpujob.protocol.writes import create
 from gpujob.signing.identity import Identity
+from gpujob.signing.public import PublicKey
 from gpujob_cli.notebooks.building import Value, worker_notebook
 from gpujob_cli.wheels import PACKAGE, Wheel
 
@@ -30,10 +31,14 @@ def notebook_for(url: str, wheel: Wheel, values: Mapping[str, Value]) -> str:
 
 
 def trusted(identity: Identity) -> dict[str, Value]:
-    """The field with the public keys of those whose jobs the notebook runs: this user, and whom they trust."""
+    """The fields with public keys: those whose jobs the notebook runs (this user, and whom they trust), and the workers whose
+    cached steps it uses."""
     own = () if identity.key is None else (identity.key.public,)
-    keys = dict.fromkeys((*own, *identity.submitters))
-    return {"TRUST_SUBMITTERS": ",".join(key.text for key in keys)}
+    return {"TRUST_SUBMITTERS": _listed((*own, *identity.submitters)), "TRUST_WORKERS": _listed(identity.workers)}
+
+
+def _listed(keys: Iterable[PublicKey]) -> str:
+    return ",".join(key.text for key in dict.fromkeys(keys))
 
 
 def place(url: str) -> tuple[str, str]:

@@ -30,6 +30,7 @@ IDLE_EXIT = "20m"  # @param {type:"string"}
 MAX_LIFETIME = "11h"  # @param {type:"string"}
 WORKER_ID = ""  # @param {type:"string"}
 TRUST_SUBMITTERS = ""  # @param {type:"string"}
+TRUST_WORKERS = ""  # @param {type:"string"}
 REQUIRE_GPU = False  # @param {type:"boolean"}
 HAND_BACK = True  # @param {type:"boolean"}
 
@@ -162,6 +163,7 @@ if not STORE:
 given = {"GPUJOB_STORE": STORE, "AWS_DEFAULT_REGION": REGION}
 given["GPUJOB_GCS_ENDPOINT" if STORE.startswith("gs:") else "AWS_ENDPOINT_URL_S3"] = ENDPOINT
 given["GPUJOB_TRUST_SUBMITTERS"] = TRUST_SUBMITTERS
+given["GPUJOB_TRUST_WORKERS"] = TRUST_WORKERS
 os.environ |= {name: value for name, value in given.items() if value}
 if STORE.startswith(("s3:", "gs:")):
     place = find_credentials() or (log_in() if STORE.startswith("gs:") else "")
@@ -221,7 +223,8 @@ if hashlib.sha256(body).hexdigest() != sha256:
 wheel = Path(tempfile.mkdtemp()) / name
 wheel.write_bytes(body)
 must("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
-extras = ",".join(filter(None, [EXTRAS, "sign" if TRUST_SUBMITTERS else "", "gcs" if STORE.startswith("gs:") else ""]))
+signed = TRUST_SUBMITTERS or TRUST_WORKERS
+extras = ",".join(filter(None, [EXTRAS, "sign" if signed else "", "gcs" if STORE.startswith("gs:") else ""]))
 must("-m", "pip", "install", "--quiet", f"{wheel}[{extras}]" if extras else str(wheel))
 print(f"installed {name}, sha256 {sha256[:12]}")
 

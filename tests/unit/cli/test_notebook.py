@@ -97,9 +97,11 @@ def test_it_names_the_place_and_never_a_person(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_names_whose_jobs_it_runs_by_public_keys_alone() -> None:
-    alice, bob = new_key(), new_key()
-    text = filling.notebook_for("file:///jobs", WHEEL, filling.trusted(Identity(alice, submitters=(bob.public,))))
+    alice, bob, gpu1 = new_key(), new_key(), new_key()
+    party = Identity(alice, submitters=(bob.public,), workers=(gpu1.public,))
+    text = filling.notebook_for("file:///jobs", WHEEL, filling.trusted(party))
     assert form(text)["TRUST_SUBMITTERS"] == f"{alice.public.text},{bob.public.text}"
+    assert form(text)["TRUST_WORKERS"] == gpu1.public.text, "without it, it would use no cached step"
     assert "PRIVATE" not in text
     assert form(filling.notebook_for("file:///jobs", WHEEL, filling.trusted(NOBODY)))["TRUST_SUBMITTERS"] == ""
 
