@@ -25,6 +25,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.buckets.s3 import open_s3
 from gpujob.chance import Random
 from gpujob.clock import SYSTEM, SystemRuntime
+from gpujob.policies.minio_users import Keys, MinioUsers
 from gpujob.protocol.context import Context
 from gpujob.records import Presence, QueueConfig
 from gpujob.specs.quantities import format_duration
@@ -198,7 +199,7 @@ def test_a_worker_is_no_root_and_is_told_what_it_may_not_see(shared: Place) -> N
     (worker,) = [user for user in users_of(SHARED) if user.role == "worker"]
     found = shared.checks(**as_environment(worker))
     assert found["identity"]["facts"] == {"account": worker.access_key, "root": False}
-    assert found["rights"]["status"] == "ok", found["rights"]
+    assert (found["rights"]["status"], found["rights"]["facts"]["allowed_beyond"]) == ("ok", []), found["rights"]
     assert found["safety"]["facts"]["tried"] is False and "may not write below probe/" in found["safety"]["text"]
     assert "versions" in found["unseen"]["facts"]["checks"]
     assert "versions" not in found, "what was not answered is not judged"
@@ -210,6 +211,19 @@ def test_an_operator_sees_the_buckets_settings_and_nothing_beside_the_queue(shar
     found = shared.checks("--no-probe", **as_environment(operator))
     assert "unseen" not in found and found["versions"]["status"] == found["lifecycle"]["status"] == "ok"
     assert found["rights"]["status"] == "ok" and found["identity"]["facts"]["root"] is False
+
+
+def test_a_worker_with_minios_own_readwrite_was_ok(machine: Machine, minio: Server) -> None:
+    users = MinioUsers(minio.endpoint, Keys(minio.access_key, minio.secret_key))
+    users._admin.user_add(access_key="wide-worker", secret_key="of-no-use-elsewhere")
+    users._attach(["readwrite"], "wide-worker")
+    place = Place(machine, minio, prefix="")
+    place.make_queue()
+    wide = {"AWS_ACCESS_KEY_ID": "wide-worker", "AWS_SECRET_ACCESS_KEY": "of-no-use-elsewhere"}
+    found = place.checks("--no-probe", **wide)
+    assert found["identity"]["facts"] == {"account": "wide-worker", "root": False}
+    assert found["rights"]["status"] == "note" and "may do s3:* on every bucket" in found["rights"]["text"]
+    assert f"gpujob init {place.url} --policies" in found["rights"]["next"]
 
 
 def test_a_wrong_secret_is_named_and_hides_neither_machine_nor_place(place: Place) -> None:

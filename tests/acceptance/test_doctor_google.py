@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.machine import Machine
 from tests.google.imitation import BUCKET, SECRET, Imitation, imitation
+from tests.google.tokens import ACCOUNT
 
 URL = f"gs://{BUCKET}/team"
 DELETES: dict[str, object] = {"action": {"type": "Delete"}, "condition": {"age": 30, "matchesPrefix": ["team/done/"]}}
@@ -40,6 +41,8 @@ def test_an_hmac_key_is_named_and_what_it_may_not_ask_is_unknown(machine: Machin
     assert found["endpoint"]["facts"]["address"] == google.endpoint
     assert found["versions"]["status"] == "note" and "--clear-soft-delete" in found["versions"]["next"]
     assert found["unseen"]["facts"]["checks"] == ["lifecycle"] and "lifecycle" not in found
+    assert found["identity"]["status"] == "note" and found["identity"]["text"].startswith("not known")
+    assert found["rights"]["status"] == "note" and "list what is beside the queue" in found["rights"]["text"]
     assert found["public"]["status"] == found["clock"]["status"] == found["reach"]["status"] == "ok"
     assert found["queue"]["next"] == f"gpujob init {URL}"
 
@@ -53,6 +56,7 @@ def test_a_login_sees_soft_delete_and_the_rule_that_deletes_results(
     bucket.rules = [DELETES]
     _, found = checks(machine, env)
     assert found["credentials"]["facts"]["kind"] == "oauth"
+    assert (found["identity"]["status"], found["identity"]["text"]) == ("ok", ACCOUNT)
     assert "7 days (soft delete)" in found["versions"]["text"]
     assert found["lifecycle"]["status"] == "broken" and "team/done/" in found["lifecycle"]["text"]
     bucket.rules, bucket.soft_delete_s = [], 0

@@ -1,6 +1,7 @@
 """What is different on Google Cloud Storage: who asks, what is kept of what is deleted, and rules in Google's words.
 
-Invariant: with an HMAC key, which may not ask, nothing is said of soft delete and lifecycle rules but that it is unknown.
+Invariant: with an HMAC key, which may not ask, nothing is said of soft delete, of lifecycle rules and of whose key it is but
+that it is unknown.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from gpujob.buckets.base import Bucket
 from gpujob.records import QueueConfig
 from gpujob.specs.quantities import format_size
 from gpujob_cli import costs
-from gpujob_cli.examinations import public_access
+from gpujob_cli.examinations import public_access, rights
 from gpujob_cli.examinations.bucket_settings import lease_bytes, lifecycle
 from gpujob_cli.examinations.credentials import masked
 from gpujob_cli.examinations.findings import Finding, together
@@ -52,10 +53,29 @@ def look(bucket: GoogleBucket, asking: S3Asking, config: QueueConfig) -> Iterato
     """The findings on the bucket and who may reach it."""
     yield from together(
         [
+            ("identity", lambda: identity(bucket)),
+            ("rights", lambda: rights.look(asking)),
             ("public", lambda: public_access.without_credentials(asking)),
             ("versions", lambda: _settings(bucket, config)),
         ]
     )
+
+
+def identity(bucket: GoogleBucket) -> Iterator[Finding]:
+    """Whom Google takes us for, as far as google-auth knows; of an HMAC key's owner Google tells only the owner."""
+    from gpujob.buckets.gcs_dialect import GoogleDialect
+
+    dialect = bucket.place.clients.dialect
+    login = dialect.login if isinstance(dialect, GoogleDialect) else None
+    account = login.account() if login is not None else ""
+    facts = {"account": account}
+    if account:
+        yield Finding("identity", "ok", account, facts=facts)
+    elif login is not None:
+        yield Finding("identity", "note", "not known: this login does not say whose it is", facts=facts)
+    else:
+        text = "not known: an HMAC key does not say which account it belongs to"
+        yield Finding("identity", "note", text, "gcloud storage hmac list --long", facts=facts)
 
 
 def rules_of(rows: Iterable[Mapping[str, Any]]) -> list[Rule]:

@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.httpsession import URLLib3Session
 
 from gpujob_cli.examinations.findings import Finding
+from gpujob_cli.examinations.policy_width import allowing, listed
 from gpujob_cli.examinations.s3_asking import QUICK, Answer, S3Asking, ask
 
 NARROWER = "`gpujob init URL --policies` prints what each role needs: give workers and submitters no more"
@@ -26,10 +27,10 @@ def look(asking: S3Asking) -> Iterator[Finding]:
     """The caller's identity, on AWS and on MinIO."""
     if asking.is_amazon:
         yield of_caller(ask(lambda: sts(asking).get_caller_identity()))
-    elif "minio" in asking.server.lower():
-        account = minio_account(asking)
-        if account:
-            yield of_account(account)
+        return
+    account = minio_account(asking)
+    if account:
+        yield of_account(account)
 
 
 def sts(asking: S3Asking) -> Any:
@@ -58,9 +59,9 @@ def of_caller(answer: Answer) -> Finding:
 
 
 def of_account(account: Mapping[str, Any]) -> Finding:
-    """MinIO's answer: the account and its policy."""
+    """MinIO's answer: the account, and whether its policy makes it an administrator. How wide it is else, `rights` says."""
     name = str(account.get("AccountName", ""))[:100]
-    administers = any("admin:*" in _actions(one) for one in _allowing(account))
+    administers = any("admin:*" in listed(one, "Action") for one in allowing(account.get("Policy")))
     facts = {"account": name, "root": administers}
     if administers:
         text = f"{name}: an administrator of this MinIO, its root or as good as that"
@@ -69,7 +70,9 @@ def of_account(account: Mapping[str, Any]) -> Finding:
 
 
 def minio_account(asking: S3Asking) -> Mapping[str, Any]:
-    """What MinIO says of the account that asks; empty where it does not."""
+    """What MinIO says of the account that asks; empty where it does not, and where the server is no MinIO."""
+    if "minio" not in asking.server.lower():
+        return {}
     found: Any = asking.clients.session.get_credentials()
     if found is None:
         return {}
@@ -80,8 +83,13 @@ def minio_account(asking: S3Asking) -> Mapping[str, Any]:
     S3SigV4Auth(found, "s3", "us-east-1" if region == "aws-global" else region).add_auth(request)
     web = URLLib3Session(timeout=(QUICK.connect_s, QUICK.read_s))  # type: ignore[arg-type]  # a pair is what it takes
     answer = ask(lambda: {"body": _body(web.send(request.prepare()))})
+    return account_in(answer.value.get("body", b""))
+
+
+def account_in(body: bytes) -> Mapping[str, Any]:
+    """The account in MinIO's answer; empty where there is none."""
     try:
-        account = json.loads(answer.value.get("body", b""))
+        account = json.loads(body)
     except (ValueError, RecursionError):
         return {}
     return account if isinstance(account, dict) and "AccountName" in account else {}
@@ -90,15 +98,3 @@ def minio_account(asking: S3Asking) -> Mapping[str, Any]:
 def _body(answer: Any) -> bytes:
     body: bytes = answer.content
     return body if answer.status_code == 200 and len(body) <= LARGEST_ANSWER else b""
-
-
-def _allowing(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    policy = account.get("Policy")
-    statements = policy.get("Statement", ()) if isinstance(policy, dict) else ()
-    rows = statements if isinstance(statements, list) else [statements]
-    return [one for one in rows if isinstance(one, dict) and one.get("Effect") == "Allow"]
-
-
-def _actions(statement: Mapping[str, Any]) -> list[str]:
-    found = statement.get("Action", ())
-    return [found] if isinstance(found, str) else [str(one) for one in found]

@@ -53,7 +53,7 @@ def _everything(session: Session, wish: Wish) -> Iterator[Finding]:
     if not any(one.status == "broken" for one in reached):
         yield from _store_and_queue(session, wish, bucket, asking)
     elif asking is not None and asking.heading.kind != "silent":  # it answers, though not as it should
-        yield from _whom_it_takes_us_for(asking)
+        yield from _whom_it_takes_us_for(bucket, asking)
 
 
 def _way(bucket: Bucket, asking: S3Asking) -> Iterator[Finding]:
@@ -86,10 +86,13 @@ def _store_and_queue(session: Session, wish: Wish, bucket: Bucket, asking: S3Ask
     yield from _of_queue(Context(bucket, SYSTEM, system_random(), known), known)
 
 
-def _whom_it_takes_us_for(asking: S3Asking) -> Iterator[Finding]:
-    from gpujob_cli.examinations import identity
+def _whom_it_takes_us_for(bucket: Bucket, asking: S3Asking) -> Iterator[Finding]:
+    from gpujob_cli.examinations import google_store, identity
 
-    yield from bounded("identity", lambda: identity.look(asking))
+    if google_store.is_google(bucket):
+        yield from bounded("identity", lambda: google_store.identity(bucket))
+    else:
+        yield from bounded("identity", lambda: identity.look(asking))
 
 
 def _of_bucket(asking: S3Asking, bucket: Bucket, config: QueueConfig, style: str) -> Iterator[Finding]:

@@ -92,6 +92,13 @@ class Login:
         self.token()
         return self._project
 
+    def account(self) -> str:
+        """Whom the login is for, where google-auth knows; else empty. Asks for a token, since only then some do."""
+        self.token()
+        credentials: Any = self._credentials
+        found = (getattr(credentials, name, None) for name in ("service_account_email", "account"))
+        return next((one for one in found if isinstance(one, str) and "@" in one), "")
+
     def refused(self, token: str) -> bool:
         """After a 401: True where another token is there now, so that the same request may be sent again."""
         with self._lock:

@@ -61,6 +61,23 @@ def test_a_token_is_asked_for_once_and_renewed_before_it_ends(
     assert login.project() == "a-project"
 
 
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ({"service_account_email": "w@p.iam.gserviceaccount.com"}, "w@p.iam.gserviceaccount.com"),
+        ({"service_account_email": None, "account": "me@example.com"}, "me@example.com"),
+        ({"service_account_email": "default"}, ""),
+        ({"account": ""}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_login_is_called_by_its_account_where_google_auth_knows_it(
+    login: Login, account: Account, named: dict[str, Any], said: str
+) -> None:
+    vars(account).update(named)
+    assert (login.account(), account.made) == (said, 1)
+
+
 def test_a_wrong_clock_of_this_machine_renews_no_token(login: Login, runtime: InstantRuntime, account: Account) -> None:
     """google-auth reckons a token's end with the local clock; a day's jump of it must not matter."""
     login.token()

@@ -9,7 +9,10 @@ import boto3.session
 import pytest
 from botocore.stub import Stubber
 
+from gpujob.policies.roles import ROLES
+from gpujob.policies.s3 import policy as policy_of
 from gpujob_cli.examinations import identity, public_access, rights
+from gpujob_cli.examinations.policy_width import allowing, beyond
 from gpujob_cli.examinations.public_access import open_statements
 from gpujob_cli.examinations.rights import Reach, of_reach
 from gpujob_cli.examinations.s3_asking import ask
@@ -155,6 +158,63 @@ def test_an_administrator_of_minio_is_noted(account: dict[str, Any], root: bool)
     assert (found.status == "note", found.facts["root"]) == (root, root)
 
 
+# -- what a policy allows beyond the queue
+
+
+def may(action: str | list[str], resource: str | list[str], **more: Any) -> dict[str, Any]:
+    return {"Statement": [{"Effect": "Allow", "Action": action, "Resource": resource, **more}]}
+
+
+EVERYTHING = may(["s3:*"], ["arn:aws:s3:::*"])
+"""MinIO's built-in `readwrite`."""
+
+
+@pytest.mark.parametrize(
+    ("document", "prefix", "said"),
+    [
+        (EVERYTHING, "", ["s3:* on every bucket"]),
+        (EVERYTHING, "q/", ["s3:* on every bucket"]),
+        (may("*", "*"), "", ["* on every bucket"]),
+        (may(["s3:GetBucketLocation", "s3:GetObject"], ["arn:aws:s3:::*"]), "", ["s3:GetObject on every bucket"]),
+        (may("s3:*", ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]), "", ["s3:* on b, b/*"]),
+        (may("s3:PutBucketPolicy", "arn:aws:s3:::b"), "", ["s3:PutBucketPolicy on b"]),
+        (may(["s3:Delete*", "s3:GetObject"], "arn:aws:s3:::b/*"), "", ["s3:Delete* on b/*"]),
+        (may("s3:P*", "arn:aws:s3:::b/*"), "", ["s3:P* on b/*"]),
+        (may("s3:PutObject", "arn:aws:s3:::b*"), "", ["s3:PutObject on b*"]),
+        (may("s3:PutObject", ["arn:aws:s3:::b/*"]), "q/", ["s3:PutObject on b/*"]),
+        (may("s3:ListBucket", "arn:aws:s3:::other"), "", ["s3:ListBucket on other"]),
+        ({"Statement": [{"Effect": "Allow", "NotAction": "s3:Get*", "Resource": "*"}]}, "", ["* on every bucket"]),
+        (
+            {"Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "NotResource": "x"}]},
+            "",
+            ["s3:PutObject on every bucket"],
+        ),
+        (may("s3:GetObject", "arn:aws:s3:::b/q/*"), "q/", []),
+        (may("s3:ListAllMyBuckets", "arn:aws:s3:::*"), "", []),
+        (may("s3:ListBucket", "arn:aws:s3:::*", Condition={"StringLike": {"s3:prefix": "q/*"}}), "q/", []),
+        (may("s3:PutObject", []), "", []),
+        ({"Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}, "", []),
+    ],
+)
+def test_a_policy_that_was_too_wide_was_ok(document: dict[str, Any], prefix: str, said: list[str]) -> None:
+    assert beyond(allowing(document), "b", prefix) == said
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("prefix", ["", "team/a"])
+def test_no_policy_that_gpujob_prints_is_too_wide(role: Any, prefix: str) -> None:
+    for dialect in ("aws", "minio"):
+        document = policy_of(role, "b", prefix, dialect=dialect)  # type: ignore[arg-type]
+        assert beyond(allowing(document), "b", prefix) == []
+
+
+@pytest.mark.parametrize(
+    "document", [None, [], "x", {"Statement": 7}, {"Statement": [7, {"Effect": "Allow", "Action": 7}]}]
+)
+def test_what_is_no_policy_allows_nothing(document: Any) -> None:
+    assert beyond(allowing(document), "b", "") == []
+
+
 # -- what can be seen beside the queue
 
 
@@ -171,8 +231,19 @@ def test_credentials_that_see_more_than_a_role_needs_are_noted(reach: Reach, sai
     assert found.status == "note" and said in found.text and "--policies" in found.next
 
 
+def test_a_wide_policy_is_noted_where_nothing_else_is_in_the_store() -> None:
+    found = of_reach(Reach(), ["s3:* on every bucket"])
+    assert found.status == "note" and "may do s3:* on every bucket:" in found.text and "--policies" in found.next
+
+
+def test_a_queue_that_fills_its_bucket_was_ok_without_a_look() -> None:
+    found = of_reach(Reach())
+    assert found.status == "note" and found.text.startswith("not known") and "--policies" in found.next
+    assert of_reach(Reach(refused=True)).status == of_reach(Reach(), []).status == "ok"
+
+
 def test_on_aws_every_role_may_list_the_whole_bucket() -> None:
-    assert of_reach(Reach(lists_beside=True), amazon=True).status == "ok"
+    assert of_reach(Reach(lists_beside=True, refused=True), amazon=True).status == "ok"
     assert of_reach(Reach(reads_beside=True), amazon=True).status == "note"
 
 
