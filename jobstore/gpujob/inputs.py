@@ -16,7 +16,7 @@ from typing import Protocol
 from gpujob import keys
 from gpujob.artifacts import Snapshot
 from gpujob.buckets.base import Bucket
-from gpujob.errors import GpujobError, InvalidSpec, LocalDisk
+from gpujob.errors import CorruptRecord, GpujobError, InvalidSpec, LocalDisk
 from gpujob.fetching import Progress, Wanted
 from gpujob.fetching import fetch as fetch_files
 from gpujob.home_paths import at_home
@@ -108,7 +108,10 @@ def _upload(ctx: Context, source: _Source, sent: set[str], progress: Progress | 
 
 def _lasts(ctx: Context, key: str, size_bytes: int) -> bool:
     """Whether the bucket has the input, and will keep it for at least half the retention."""
-    head = ctx.head(key)
+    try:
+        head = ctx.head(key)
+    except CorruptRecord:
+        return False
     if head is None or head.size_bytes != size_bytes:
         return False
     return head.date - head.last_modified < ctx.config.retention_s / 2

@@ -12,7 +12,10 @@ from gpujob.records import MAX_RECORD_BYTES, QueueConfig, decode
 
 def load(bucket: Bucket) -> QueueConfig | None:
     """The queue's configuration, or None where the bucket holds no queue. One GET. Raises Configuration, WrongProtocol."""
-    found = bucket.get(keys.QUEUE, max_bytes=MAX_RECORD_BYTES)
+    try:
+        found = bucket.get(keys.QUEUE, max_bytes=MAX_RECORD_BYTES)
+    except CorruptRecord as error:
+        raise Configuration(f"{bucket.url} has a queue.json that cannot be read: {error.message}") from error
     if found is None:
         return None
     try:

@@ -25,8 +25,8 @@ TTL_S = 30.0
 class Setting:
     """A store on a bucket in memory, with a clock that a test moves and a count of the requests."""
 
-    def __init__(self) -> None:
-        self.memory = MemoryBucket()
+    def __init__(self, memory: MemoryBucket | None = None) -> None:
+        self.memory = memory or MemoryBucket()
         self.counting = CountingBucket(self.memory)
         machine = TimeMachine(self.counting)
         self.clock = ManualRuntime(machine)

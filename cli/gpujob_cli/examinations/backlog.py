@@ -101,10 +101,10 @@ def _count_leases(ctx: Context, found: Backlog) -> None:
     ours = list(_ours(ctx, keys.LEASED, lambda key: keys.parse_job(key, keys.LEASED), found))
     found.leased = len(ours)
     for entry, job_id in ours[:MOST_LEASES_READ]:
-        object_ = ctx.get(entry.key)
-        if object_ is None:
-            continue
         try:
+            object_ = ctx.get(entry.key)
+            if object_ is None:
+                continue
             lease = decode(Lease, entry.key, object_.body, whose=job_id)
         except (CorruptRecord, WrongProtocol):
             continue

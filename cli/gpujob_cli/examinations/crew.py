@@ -86,8 +86,8 @@ def start_one(kinds: Sequence[str]) -> str:
 
 
 def _presence(ctx: Context, key: str, worker_id: str) -> Presence | None:
-    found = ctx.get(key)
     try:
+        found = ctx.get(key)
         return None if found is None else decode(Presence, key, found.body, whose=worker_id)
     except (CorruptRecord, WrongProtocol):
         return None

@@ -6,7 +6,8 @@ and, for artifacts and inputs only, a plain `upload` and a streamed `download`. 
 ETag on S3, the generation on Google Cloud Storage. All times are the store's own, in seconds since 1970.
 
 One call is one request; no verb here retries. What a verb raises beside its answer:
-`PreconditionFailed` (create, replace), `Busy`, `Unavailable`, `Denied`, `NoSuchBucket` (see `gpujob.errors`).
+`PreconditionFailed` (create, replace), `Busy`, `Unavailable`, `Denied`, `NoSuchBucket` (see `gpujob.errors`), and
+`CorruptRecord` (get, head, download) for one object that is there and that the store hands out to nobody.
 """
 
 from __future__ import annotations

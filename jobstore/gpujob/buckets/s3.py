@@ -1,7 +1,8 @@
 """A bucket on anything that speaks S3: AWS, MinIO, SeaweedFS, R2, Ceph and the like.
 
 Invariant: one call of a verb is one HTTP request, sent once. (An upload in parts is several; on AWS botocore looks for
-the bucket's region, once, where the configured one is wrong; and a body that does not fit its ETag is read again.)
+the bucket's region, once, where the configured one is wrong; a body that does not fit its ETag is read again; and a
+HEAD that is refused is followed by a GET, for an answer to HEAD does not say why.)
 
 Versions are ETags without their quotes. `etag_style` says how a replace sends them back: most stores take the quoted
 form, Ceph and its relatives only the bare one; the probe finds out, and the queue remembers.
@@ -10,13 +11,14 @@ A 404 to HEAD carries no code, so `head` cannot tell a missing object from a mis
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import math
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import boto3
+from botocore.exceptions import ClientError
 
 from gpujob.buckets import s3_transfer
 from gpujob.buckets.base import PAGE, Found, Head, Listing
@@ -24,9 +26,10 @@ from gpujob.buckets.google import is_google, refuse_interop
 from gpujob.buckets.s3_answers import altered, body_of, date_of, entry_of, head_of, md5_in_etag, version_of
 from gpujob.buckets.s3_checksums import content_md5
 from gpujob.buckets.s3_client import S3Clients, Timeouts
+from gpujob.buckets.s3_errors import status_of
 from gpujob.buckets.s3_place import S3Place
 from gpujob.clock import SYSTEM, Runtime
-from gpujob.errors import Denied, Unavailable
+from gpujob.errors import BucketError, Configuration, Denied, Unavailable
 
 EtagStyle = Literal["quoted", "unquoted"]
 
@@ -94,7 +97,22 @@ class S3Bucket:
         def send() -> Head:
             return head_of(self._s3.head_object(Bucket=self._place.name, Key=self._place.prefix + key))
 
-        return self._place.ask_if_there("HEAD", key, send)
+        try:
+            return self._place.ask_if_there("HEAD", key, send)
+        except Configuration as error:
+            if isinstance(error.__cause__, ClientError) and status_of(error.__cause__) in (400, 403):
+                self._require_handed_out(key)
+            raise
+
+    def _require_handed_out(self, key: str) -> None:
+        """Raises CorruptRecord where the store hands this one object out to nobody."""
+        place = self._place
+
+        def look() -> None:
+            self._s3.get_object(Bucket=place.name, Key=place.prefix + key, Range="bytes=0-0")["Body"].close()
+
+        with suppress(BucketError, Configuration):
+            place.ask_if_there("GET", key, look)
 
     def list(self, prefix: str, *, after: str = "", limit: int = PAGE) -> Listing:
         # One row more than wanted: MinIO may say that a page is the last one when the next key is in another folder.

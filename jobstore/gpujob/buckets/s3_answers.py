@@ -37,11 +37,16 @@ def date_of(answer: Any) -> float:
 
 def head_of(answer: Any) -> Head:
     """What the headers of a GET or HEAD say."""
-    return Head(version_of(answer), answer["ContentLength"], answer["LastModified"].timestamp(), date_of(answer))
+    size_bytes, modified = answer.get("ContentLength"), answer.get("LastModified")
+    if size_bytes is None or modified is None:
+        raise Unavailable("The store's answer does not say how long the object is and since when it stands.")
+    return Head(version_of(answer), size_bytes, modified.timestamp(), date_of(answer))
 
 
 def entry_of(row: Any, prefix: str) -> Entry:
     """One row of a listing, its key without the store's prefix."""
+    if not {"Key", "Size", "LastModified"} <= row.keys():
+        raise Unavailable("The store's listing does not say of each object how long it is and since when it stands.")
     return Entry(row["Key"].removeprefix(prefix), version_of(row), row["Size"], row["LastModified"].timestamp())
 
 

@@ -6,6 +6,7 @@ when in doubt it is `Unavailable`. No message holds a key, a secret or a signed 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from gpujob.buckets.s3_clock import SKEW_CODES
 from gpujob.errors import (
     Busy,
     Configuration,
+    CorruptRecord,
     Denied,
     GpujobError,
     NoSuchBucket,
@@ -28,6 +30,11 @@ BUSY_STATUS = frozenset({409, 429, 503})
 BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "Throttling", "TooManyRequests", "OperationAborted"})
 # What arrived is not what was sent, so nothing was written; the same request may fare better.
 ALTERED_CODES = frozenset({"BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch"})
+# An object's own trouble: its storage class (GLACIER), a key of its writer's (SSE-C), a key that nobody may use (KMS).
+WITHHELD_CODES = frozenset({"InvalidObjectState", "InvalidRequest", "ResourceIsEncryptedWithCustomerEncryptionKey"})
+KMS_CODES = ("KMS.", "Kms", "CloudKms")
+KMS_PASSING = ("Throttling", "LimitExceeded", "Timeout", "Internal", "KeyUnavailable")
+_DECRYPTING = re.compile(r"\bkms:Decrypt\b|\bcloudkms\.", re.IGNORECASE)
 REGION_CODES = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 
 
@@ -96,6 +103,19 @@ class Sent:
 def missing(error: ClientError) -> bool:
     """Whether the answer says that the object (not the bucket) does not exist."""
     return status_of(error) == 404 and code_of(error) != "NoSuchBucket"
+
+
+def withheld(error: ClientError, sent: Sent) -> GpujobError | None:
+    """The error for a read of one object that the store hands out to nobody; None where an answer says something else."""
+    status, code = status_of(error), code_of(error)
+    if sent.verb not in ("GET", "HEAD") or not sent.key or status >= 500:
+        return None
+    kms = code.startswith(KMS_CODES)
+    if kms and any(word in code for word in KMS_PASSING):
+        return Busy(f"The store put off {sent}: {status} {code}.")
+    if kms or code in WITHHELD_CODES or (code == "AccessDenied" and _DECRYPTING.search(_said(error))):
+        return CorruptRecord(f"{sent.key}: the store does not hand it out: {status} {code} {_said(error)}".rstrip())
+    return None
 
 
 def from_answer(error: ClientError, sent: Sent) -> GpujobError:
@@ -175,8 +195,11 @@ def _refused(error: ClientError, sent: Sent) -> Configuration:
             f"The store refuses {sent}: the bucket is in another region ({status} {code}).",
             hint="Set AWS_DEFAULT_REGION to the bucket's region.",
         )
-    said = str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
-    return Configuration(f"The store refuses {sent}: {status} {code} {said}".rstrip() + ".")
+    return Configuration(f"The store refuses {sent}: {status} {code} {_said(error)}".rstrip() + ".")
+
+
+def _said(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")).rstrip(".")
 
 
 def _flat(error: Exception) -> str:

@@ -14,7 +14,7 @@ from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from gpujob.buckets.s3_client import S3Clients, plain_endpoint
-from gpujob.buckets.s3_errors import AMAZON, Advice, Sent, from_answer, from_transport, missing
+from gpujob.buckets.s3_errors import AMAZON, Advice, Sent, from_answer, from_transport, missing, withheld
 from gpujob.errors import Busy
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class S3Place:
                 raise Busy(f"The store refused {sent} because of this machine's clock; send it again.") from error
             if self.clients.dialect is not None and self.clients.dialect.renewed(error):
                 raise Busy(f"The store refused {sent} because its token had ended; send it again.") from error
-            raise from_answer(error, sent) from error
+            raise withheld(error, sent) or from_answer(error, sent) from error
         except (BotoCoreError, ResponseParserError, HTTPError) as error:
             raise from_transport(error, sent) from error
 

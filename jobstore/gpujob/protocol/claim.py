@@ -69,11 +69,9 @@ class Claimer:
         where = keys.parse_pending(key)
         if where is None:
             return Skipped(NEVER)
-        found = self.ctx.get(key)
-        if found is None:
-            return ABSENT
         try:
-            return self._claim_found(key, where, found)
+            found = self.ctx.get(key)
+            return ABSENT if found is None else self._claim_found(key, where, found)
         except (CorruptRecord, WrongProtocol) as error:
             self.ctx.skips.note(error)
             return Skipped(NEVER)
@@ -112,17 +110,17 @@ class Claimer:
 
     def take(self, job_id: str, *, listed: str | None = None) -> HeldLease | Skipped:
         """Owns the job behind a lease that expired or is due. `listed` is the pending key that led here, if one did."""
-        found = self.ctx.get(keys.leased(job_id))
-        if found is None:
-            if listed is not None and self.ctx.head(keys.done(job_id)) is not None:
-                cleaning.drop(self.ctx, listed)
-            return GONE
         try:
+            found = self.ctx.get(keys.leased(job_id))
+            if found is None:
+                if listed is not None and self.ctx.there(keys.done(job_id)):
+                    cleaning.drop(self.ctx, listed)
+                return GONE
             lease = self.ctx.identity.believed(decode(Lease, keys.leased(job_id), found.body, whose=job_id))
+            return self._take_found(lease, found, listed)
         except (CorruptRecord, WrongProtocol) as error:
             self.ctx.skips.note(error)
             return Skipped(NEVER)
-        return self._take_found(lease, found, listed)
 
     def _take_found(self, lease: Lease, found: Found, listed: str | None) -> HeldLease | Skipped:
         unsure = self._unsure.pop(lease.id, None)
@@ -188,8 +186,7 @@ class Claimer:
             raise
 
     def _first_steps(self, held: HeldLease, fatal: JobError | None) -> HeldLease | Skipped:
-        done = self.ctx.insist(lambda: self.ctx.head(keys.done(held.id)), lambda: not held.trusted())
-        if done is not None:
+        if self.ctx.insist(lambda: self.ctx.there(keys.done(held.id)), lambda: not held.trusted()):
             held.close()
             cleaning.after_done(self.ctx, held.manifest)
             return GONE

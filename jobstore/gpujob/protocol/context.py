@@ -13,7 +13,7 @@ from typing import TypeVar
 from gpujob.buckets.base import Bucket, Found, Head, Listing
 from gpujob.chance import Random, nonce
 from gpujob.clock import Runtime
-from gpujob.errors import Busy, Unavailable
+from gpujob.errors import Busy, CorruptRecord, Unavailable
 from gpujob.protocol.skipping import Skips
 from gpujob.records import MAX_RECORD_BYTES, QueueConfig
 from gpujob.signing.identity import NOBODY, Identity
@@ -66,6 +66,13 @@ class Context:
         if head is not None:
             self.observe(head.date)
         return head
+
+    def there(self, key: str) -> bool:
+        """Whether an object is there, be it one that the store hands out to nobody."""
+        try:
+            return self.head(key) is not None
+        except CorruptRecord:
+            return True
 
     def list(self, prefix: str, *, after: str = "", limit: int = 1000) -> Listing:
         """`Bucket.list`, noting the store's time."""

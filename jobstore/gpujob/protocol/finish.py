@@ -23,7 +23,10 @@ def commit(ctx: Context, result: Result, give_up: Callable[[], bool]) -> bool:
         write = create(ctx.bucket, key, body)
         if write.outcome == "won":
             return True
-        standing = ctx.insist(lambda: ctx.get(key), give_up)
+        try:
+            standing = ctx.insist(lambda: ctx.get(key), give_up)
+        except CorruptRecord:
+            return False  # nobody can read what stands there, and it is never rewritten
         if standing is not None:
             return _is_ours(key, standing.body, result)
         if give_up():

@@ -1,6 +1,7 @@
 """fsck: finds objects that are not what their keys say, and ends the jobs they belong to so that waiters learn of it.
 
-A corrupt or foreign object is never moved or deleted before done/ stands; a corrupt done/ is only reported. An
+A corrupt or foreign object is never moved or deleted before done/ stands, nor is a hint that is left of a job which is
+nowhere; a corrupt done/ is only reported. An
 idempotency key that cannot be read is freed once it is a day old and every job could be read and none is called by it.
 """
 
@@ -11,13 +12,14 @@ from dataclasses import dataclass, replace
 
 from gpujob import keys
 from gpujob.buckets.base import Entry, Found
-from gpujob.errors import CorruptRecord, WrongProtocol
+from gpujob.errors import CorruptRecord, Unavailable, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import Context
 from gpujob.protocol.finish import commit
 from gpujob.protocol.gc import DAY_S
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.manifests import every_manifest
+from gpujob.protocol.removal import SETTLED_S
 from gpujob.protocol.status import lease_of
 from gpujob.records import (
     Hint,
@@ -38,6 +40,7 @@ KNOWN = (
     keys.PENDING, keys.LEASED, keys.DONE, keys.UNIQUE, keys.ARTIFACTS, keys.INPUTS, keys.CACHE, keys.WORKERS,
     keys.QUEUE, "models/", "dist/", "probe/",
 )  # fmt: skip
+ORPHAN = "nothing is left of this job but a hint: it has neither a lease nor a result"
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,13 @@ def _look(ctx: Context, entry: Entry) -> Finding | None:
         return Finding(key, "not a key that gpujob writes")
     if model is None:
         return None
-    found = ctx.get(key)
-    if found is None:
-        return None
     try:
-        _read(model, key, job_id, found)
+        found = ctx.get(key)
+        if found is not None:
+            _read(model, key, job_id, found)
+            return _orphan(ctx, key, job_id, found)
+    except Unavailable as error:  # at this one object: where the whole store fails, the next listing says so
+        return Finding(key, error.message)
     except (CorruptRecord, WrongProtocol) as error:
         if key.startswith(keys.UNIQUE):
             return _damaged_key(ctx, entry, error)
@@ -118,6 +123,16 @@ def _read(model: type[Record], key: str, job_id: str | None, found: Found) -> No
         decode(model, key, found.body, whose=keys.parse_worker(key) or job_id)
 
 
+def _orphan(ctx: Context, key: str, job_id: str | None, found: Found) -> Finding | None:
+    """The finding for an old hint whose job is nowhere: pending/ was read, and then lease and result, as a job moves."""
+    if job_id is None or not key.startswith(keys.PENDING) or not is_hint(found.body):
+        return None
+    young = found.date - found.last_modified < SETTLED_S
+    if young or ctx.there(keys.leased(job_id)) or ctx.there(keys.done(job_id)):
+        return None
+    return Finding(key, ORPHAN, job_id, mendable=True)
+
+
 def _damaged_key(ctx: Context, entry: Entry, error: CorruptRecord | WrongProtocol) -> Finding:
     old = ctx.store_now() - entry.last_modified >= DAY_S  # whoever put it has put its job too, or has given up
     corrupt = isinstance(error, CorruptRecord)
@@ -146,8 +161,8 @@ def _free(ctx: Context, findings: list[Finding]) -> list[Finding]:
 
 
 def _readable(ctx: Context, key: str) -> bool:
-    found = ctx.get(key)
     try:
+        found = ctx.get(key)
         return found is None or bool(held_key(key, found.body))
     except (CorruptRecord, WrongProtocol):
         return False
@@ -167,7 +182,9 @@ def _repair(ctx: Context, finding: Finding, give_up: Callable[[], bool]) -> Find
     where = keys.parse_pending(finding.key)
     error = JobError(
         type="storage",
-        message=f"its record in the bucket could not be read ({finding.problem})",
+        message=finding.problem
+        if finding.problem == ORPHAN
+        else f"its record in the bucket could not be read ({finding.problem})",
         hint="Submit the job again.",
         retryable=False,
     )

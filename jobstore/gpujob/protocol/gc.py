@@ -85,7 +85,7 @@ class Collector:
                 self._drop("artifacts", self._unreferenced(job_id, entries))
 
     def _unreferenced(self, job_id: str, entries: list[Entry]) -> list[Entry]:
-        absent = pending_key(self.ctx, job_id) is None and self.ctx.head(keys.leased(job_id)) is None
+        absent = pending_key(self.ctx, job_id) is None and not self.ctx.there(keys.leased(job_id))
         try:
             result = result_of(self.ctx, job_id)
         except (CorruptRecord, WrongProtocol) as error:
@@ -123,12 +123,9 @@ class Collector:
 
     def _unique(self) -> None:
         for entry in self._aged(every_entry(self.ctx, keys.UNIQUE), DAY_S):
-            found = self.ctx.get(entry.key)
-            if found is None:
-                continue
             try:
-                manifest = held_key(entry.key, found.body)
-                if self._nowhere(manifest):
+                found = self.ctx.get(entry.key)
+                if found is not None and self._nowhere(held_key(entry.key, found.body)):
                     self._drop("idempotency keys", [entry])
             except (CorruptRecord, WrongProtocol) as error:
                 self.garbage.unreadable.append(error.message)
@@ -140,7 +137,7 @@ class Collector:
             keys.leased(manifest.id),
             keys.done(manifest.id),
         )
-        return all(self.ctx.head(key) is None for key in places)
+        return not any(self.ctx.there(key) for key in places)
 
 
 def _job_of(entry: Entry) -> str:

@@ -120,6 +120,9 @@ class HeldLease:
         except (Unavailable, Busy):
             self.trusted()
             return
+        except CorruptRecord:
+            self._lose("taken")
+            return
         if found is None:
             self._lose("gone")
             return
@@ -141,6 +144,8 @@ class HeldLease:
         self.close()
         with self._lock:
             self._replace_until_known(waiting)
+        if not self.trusted():  # a machine that slept here must not put a hint of a job that may have ended and be gone
+            return
         hint = hint_for(waiting, self.ctx.nonce())
         manifest = self.manifest
         create(self.ctx.bucket, keys.pending(manifest.priority, manifest.id, manifest.kind), hint.body())
@@ -160,6 +165,9 @@ class HeldLease:
         try:
             found = self.ctx.insist(lambda: self.ctx.get(keys.leased(self.id)), lambda: not self.trusted())
         except Unavailable:
+            return False
+        except CorruptRecord:
+            self._lose("taken")
             return False
         standing = None if found is None else self._ours(found.body)
         if found is None or standing is None:

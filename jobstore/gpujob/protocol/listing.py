@@ -56,11 +56,9 @@ def _sources(since: float) -> list[tuple[str, str, Callable[[str, bytes, float],
 
 
 def _read(ctx: Context, key: str, parse: Callable[[str, bytes, float], Status | None]) -> Status | None:
-    found = ctx.get(key)
-    if found is None:
-        return None
     try:
-        return parse(key, found.body, found.last_modified)
+        found = ctx.get(key)
+        return None if found is None else parse(key, found.body, found.last_modified)
     except (CorruptRecord, WrongProtocol) as error:
         ctx.skips.note(error)
         return None

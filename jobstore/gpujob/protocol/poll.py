@@ -1,10 +1,12 @@
 """Polling: which job to try next, at the price of as few LISTs as fairness allows.
 
-A page of pending/ serves claims for up to ten seconds. A page with nothing servable moves a cursor on, so a backlog of
-jobs that this worker cannot serve never hides those behind it, and the top is seen again at least once a minute.
+A page of pending/ serves claims for up to ten seconds. A page that gave no job moves a cursor on, so a backlog of jobs that
+this worker cannot serve never hides those behind it, nor do keys behind which there is no job; the top is seen again at
+least once a minute.
 leased/ is listed when the earliest lease may have expired; take-overs and due waits come before anything pending.
 Where many workers are busy, each that finishes a job looks at once, so that the idle ones may look the less often, and
 leave what has only just come to those: else each of hundreds tries each job, and all but one in vain.
+An object at which the store fails is put off, for longer each time, so that it holds up no job behind it.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from itertools import takewhile
 from gpujob import keys
 from gpujob.buckets.base import Entry, Listing
 from gpujob.decisions import margin_s
+from gpujob.errors import Unavailable
 from gpujob.protocol.claim import ABSENT, GONE, Claimer, Skipped
 from gpujob.protocol.lease import HeldLease
 
@@ -29,10 +32,13 @@ WIDEST = 256
 CROWD = 32  # so many busy workers are many: with n times as many, an idle one looks every n seconds at most
 YOUNG_S = 2.0  # until then a job is left to those of a crowd that have just finished one
 MISSES = 12  # a LIST costs about as much as a dozen GETs
+LONGEST_CROWD_TTLS = 4.0  # many leases may be many dead workers: a look at leased/ is put off by so many lives at most
 PATIENCE_S = 30.0
 MEMORY = 200_000
 WAITS = 1000
 LEASED_PAGES = 20
+LONGEST_PUT_OFF_S = 3600.0
+FAILURES = 3  # of the store in a row are no single object's
 
 
 class Poller:
@@ -71,6 +77,8 @@ class Poller:
         self._eager = True  # for whatever there is, on the next page: a job has just ended, or none was had yet
         self._idle_s = SHORTEST_IDLE_S
         self._not_before: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._put_off_s: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._failed = 0
         self._waits: dict[str, float] = {}
 
     def next(self) -> HeldLease | None:
@@ -127,7 +135,7 @@ class Poller:
         while self._expired:
             entry = self._expired.pop(self._ctx.rng.randrange(min(FEW, len(self._expired))))
             job_id = keys.parse_job(entry.key, keys.LEASED) or ""
-            got = self.claimer.take(job_id)
+            got = self._tried(self.claimer.take, job_id, entry)
             if isinstance(got, HeldLease):
                 return got
             self._remember(entry, got)
@@ -149,7 +157,7 @@ class Poller:
         if self._leases_after:
             earliest = min(earliest, date + PAGE_LIFE_S)
         self._busy = sum(entry.last_modified > date - ttl_s for entry in entries)  # their owners live, and look too
-        crowd_s = ttl_s * max(0, self._busy - FEW) / FEW
+        crowd_s = ttl_s * min(LONGEST_CROWD_TTLS, max(0, self._busy - FEW) / FEW)
         self._leased_due_s = self._ctx.runtime.elapsed() + (earliest - date) + self._ctx.rng.random() * crowd_s
         return sorted(expired, key=lambda entry: entry.last_modified)
 
@@ -187,8 +195,8 @@ class Poller:
             self._top_seen_s = now_s
         listing = self._ctx.list(keys.PENDING, after=self._after)
         servable = self._servable(listing)
-        self._page_served = bool(servable)
         self._page = [entry for entry in servable if not self._is_left_to_others(entry, listing.date)]
+        self._page_served = len(self._page) < len(servable)  # what is left to others is looked at again
         self._eager = False
         self._page_end = listing.entries[-1].key if listing.truncated else ""
         self._page_until_s = self._ctx.runtime.elapsed() + PAGE_LIFE_S
@@ -215,9 +223,10 @@ class Poller:
         misses = 0
         while self._page and self._ctx.runtime.elapsed() < self._page_until_s:
             entry = self._page.pop(self._choice())
-            got = self.claimer.claim(entry.key)
+            got = self._tried(self.claimer.claim, entry.key, entry)
             if isinstance(got, HeldLease):
                 self._window = max(FEW, self._window // 2)
+                self._page_served = True
                 return got
             self._remember(entry, got)
             where = keys.parse_pending(entry.key)
@@ -249,7 +258,7 @@ class Poller:
         return sum(1 for _ in takewhile(lambda entry: entry.key.split("/", 2)[1] == level, self._page[: self._window]))
 
     def _page_done(self) -> None:
-        """The page is used up: says from where and when to list next."""
+        """The page is used up: says from where and when to list next. One that gave nothing is gone past."""
         now_s = self._ctx.runtime.elapsed()
         if not self._page_served:
             self._after = self._page_end and (self._resume or self._page_end)
@@ -264,8 +273,32 @@ class Poller:
     def _pause(self, seconds: float) -> float:
         return seconds * (0.75 + self._ctx.rng.random() / 4)
 
+    def _tried(self, attempt: Callable[[str], HeldLease | Skipped], name: str, entry: Entry) -> HeldLease | Skipped:
+        """What a claim or take-over comes to. Where the store fails at it, this object is put off; in a row, it is raised."""
+        try:
+            got = attempt(name)
+        except Unavailable as error:
+            self._failed += 1
+            skipped = self._put_off(entry)
+            if self._failed >= FAILURES:
+                self._failed = 0
+                raise
+            self._ctx.skips.note(f"{entry.key} for a while: {error}")
+            return skipped
+        self._failed = 0
+        return got
+
+    def _put_off(self, entry: Entry) -> Skipped:
+        known = (entry.key, entry.version)
+        self._put_off_s[known] = min(LONGEST_PUT_OFF_S, 2 * self._put_off_s.pop(known, PAGE_LIFE_S / 2))
+        while len(self._put_off_s) > WAITS:
+            self._put_off_s.popitem(last=False)
+        skipped = Skipped(self._ctx.store_now() + self._put_off_s[known])
+        self._remember(entry, skipped)
+        return skipped
+
     def _remember(self, entry: Entry, skipped: Skipped) -> None:
-        until = self._ctx.store_now() + PAGE_LIFE_S if skipped.absent else skipped.until
+        until = self._ctx.store_now() + PAGE_LIFE_S if skipped in (GONE, ABSENT) else skipped.until
         if until <= 0:
             return
         self._not_before[entry.key, entry.version] = until

@@ -49,12 +49,12 @@ class PresenceKeeper:
         cleaning.drop(self.ctx, keys.worker(self.record.id))
 
     def _look(self, key: str) -> None:
-        found = self.ctx.get(key)
-        if found is None:
-            self._version = None
-            return
-        self._version = found.version
         try:
+            found = self.ctx.get(key)
+            if found is None:
+                self._version = None
+                return
+            self._version = found.version
             standing = decode(Presence, key, found.body)
         except (CorruptRecord, WrongProtocol):
             return
@@ -66,10 +66,10 @@ def live_workers(ctx: Context) -> list[tuple[Presence, float]]:
     """The workers that wrote lately, each with its record's age in seconds."""
     found = []
     for key, worker_id in islice(_lately(ctx), MOST_WORKERS):
-        object_ = ctx.get(key)
-        if object_ is None:
-            continue
         try:
+            object_ = ctx.get(key)
+            if object_ is None:
+                continue
             presence = decode(Presence, key, object_.body, whose=worker_id)
         except (CorruptRecord, WrongProtocol) as error:
             ctx.skips.note(error)

@@ -35,7 +35,7 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
     """Removes a finished job with its texts and files, where the rule allows it now. Raises Denied."""
     done = ctx.head(keys.done(job_id))
     if done is None:
-        active = pending_key(ctx, job_id) is not None or ctx.head(keys.leased(job_id)) is not None
+        active = pending_key(ctx, job_id) is not None or ctx.there(keys.leased(job_id))
         return Removed("active" if active else "unknown")
     age_s = done.date - done.last_modified
     if age_s < SETTLED_S:
@@ -45,7 +45,7 @@ def remove_job(ctx: Context, job_id: str) -> Removed:
         return Removed("cleaned", age_s)
     files = [entry.key for entry in every_entry(ctx, keys.job_artifacts(job_id))]
     cleaning.remove(ctx, keys.done(job_id))
-    if ctx.head(keys.done(job_id)) is not None:
+    if ctx.there(keys.done(job_id)):
         return Removed("cleaned", age_s)
     for key in files:
         cleaning.remove(ctx, key)
@@ -74,14 +74,14 @@ def _free_key(ctx: Context, result: Result | None, delete: Delete) -> None:
 
 def _clean(ctx: Context, job_id: str, result: Result | None, delete: Delete) -> bool:
     pending = _standing_pending(ctx, job_id, result)
-    lease = ctx.head(keys.leased(job_id))
-    if pending is None and lease is None:
+    leased = ctx.there(keys.leased(job_id))
+    if pending is None and not leased:
         return False
-    if ctx.head(keys.done(job_id)) is None:
+    if not ctx.there(keys.done(job_id)):
         return True  # removed by another pass, and submitted again by its idempotency key: this is no leftover
     if pending is not None:
         delete(ctx, pending)
-    if lease is not None:
+    if leased:
         delete(ctx, keys.leased(job_id))
     return True
 
@@ -92,7 +92,7 @@ def _standing_pending(ctx: Context, job_id: str, result: Result | None) -> str |
     if manifest is None:
         return pending_key(ctx, job_id)  # a result by fsck names no manifest: only a listing can tell
     key = keys.pending(manifest.priority, job_id, manifest.kind)
-    return key if ctx.head(key) is not None else None
+    return key if ctx.there(key) else None
 
 
 def _result(ctx: Context, job_id: str) -> Result | None:
