@@ -84,6 +84,12 @@ def imitation(
         started.close()
 
 
+def in_chunks(body: bytes) -> bytes:
+    """A body as `Transfer-Encoding: chunked` has it."""
+    chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+    return chunk + b"0\r\n\r\n"
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -107,10 +113,13 @@ def _handler(served: Imitation) -> type[BaseHTTPRequestHandler]:
             self.send_header("Date", formatdate(served.service.now(), usegmt=True))
             for name, value in answer.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer.body)))
+            if answer.of_unknown_length:
+                self.send_header("Transfer-Encoding", "chunked")
+            else:
+                self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
+                self.wfile.write(in_chunks(answer.body) if answer.of_unknown_length else answer.body)
 
         def log_message(self, *_: object) -> None:
             """Nothing on the terminal."""

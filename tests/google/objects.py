@@ -30,6 +30,7 @@ class Stored:
     generation: int
     written: float
     media_type: str
+    encoding: str = ""
 
     @property
     def md5(self) -> bytes:
@@ -48,6 +49,7 @@ class Stored:
             "x-goog-hash": f"md5={base64.b64encode(self.md5).decode()}",
             "X-Goog-Hash": "crc32c=AAAAAA==",  # a second line of that name; this one is not computed, for nobody reads it
             "x-goog-stored-content-length": str(len(self.body)),
+            "x-goog-stored-content-encoding": self.encoding or "identity",
             "x-goog-storage-class": "STANDARD",
         }
 
@@ -95,10 +97,10 @@ class Objects:
         with self._lock:
             return sorted(self._stored)
 
-    def put(self, name: str, body: bytes, media_type: str, generation: int | None) -> Stored:
+    def put(self, name: str, body: bytes, media_type: str, generation: int | None, encoding: str = "") -> Stored:
         with self._lock:
             self._let_pass(name, generation)
-            fresh = Stored(body, next(self._generations), self._now(), media_type)
+            fresh = Stored(body, next(self._generations), self._now(), media_type, encoding)
             self._stored[name] = fresh
             self._turnstile.note((id(self), name))
             return fresh
@@ -111,10 +113,10 @@ class Objects:
             del self._stored[name]
             self._turnstile.note((id(self), name))
 
-    def slip_in(self, name: str, body: bytes) -> None:
+    def slip_in(self, name: str, body: bytes, encoding: str = "") -> None:
         """A back door for tests: no turnstile, no condition."""
         with self._lock:
-            self._stored[name] = Stored(body, next(self._generations), self._now(), "application/json")
+            self._stored[name] = Stored(body, next(self._generations), self._now(), "application/json", encoding)
 
     def clear(self, prefix: str) -> None:
         with self._lock:

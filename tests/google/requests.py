@@ -29,6 +29,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    of_unknown_length: bool = False
 
 
 class Refused(Exception):

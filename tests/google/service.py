@@ -6,6 +6,7 @@ Invariant: who asks is checked before anything is looked at, and S3's conditions
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import Callable
@@ -136,18 +137,22 @@ class Service:
             return in_parts
         if asked.method == "PUT":
             media_type = asked.headers.get("content-type", "application/octet-stream")
-            return Answer(headers=bucket.objects.put(name, asked.body, media_type, _condition(asked)).headers())
+            encoding = asked.headers.get("content-encoding", "")
+            stored = bucket.objects.put(name, asked.body, media_type, _condition(asked), encoding)
+            return Answer(headers=stored.headers())
         if asked.method == "DELETE":
             bucket.objects.delete(name, _condition(asked))
             return Answer(204)
         if asked.method not in ("GET", "HEAD"):
             raise Refused(400, "InvalidArgument", f"The imitation knows no {asked.method} of an object.")
-        stored = bucket.objects.get(name)
-        if stored is None:
+        found = bucket.objects.get(name)
+        if found is None:
             raise Refused(404, "NoSuchKey", "The specified key does not exist.")
-        if _condition(asked) not in (None, stored.generation):
+        if _condition(asked) not in (None, found.generation):
             raise Refused(412, "PreconditionFailed")
-        return _sent(stored, asked.headers.get("range", ""))
+        if found.encoding == "gzip" and "gzip" not in asked.headers.get("accept-encoding", ""):
+            return _unpacked(found)
+        return _sent(found, asked.headers.get("range", ""))
 
 
 def _condition(asked: Asked) -> int | None:
@@ -160,6 +165,21 @@ def _condition(asked: Asked) -> int | None:
     return int(wanted)
 
 
+def _unpacked(stored: Stored) -> Answer:
+    """Decompressive transcoding: of unknown length, and whole whatever range is asked for.
+
+    https://cloud.google.com/storage/docs/transcoding
+    """
+    headers = {
+        **stored.headers(),
+        "Content-Type": stored.media_type,
+        "Last-Modified": formatdate(stored.written, usegmt=True),
+        "Vary": "Accept-Encoding",
+        "Warning": "214 UploadServer gunzipped",
+    }
+    return Answer(200, headers, gzip.decompress(stored.body), of_unknown_length=True)
+
+
 def _sent(stored: Stored, asked_range: str) -> Answer:
     headers = {
         **stored.headers(),
@@ -167,6 +187,8 @@ def _sent(stored: Stored, asked_range: str) -> Answer:
         "Last-Modified": formatdate(stored.written, usegmt=True),
         "Accept-Ranges": "bytes",
     }
+    if stored.encoding:
+        headers["Content-Encoding"] = stored.encoding
     if not asked_range:
         return Answer(200, headers, stored.body)
     start = int(asked_range.removeprefix("bytes=").partition("-")[0])

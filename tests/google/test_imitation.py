@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 
 import pytest
 
 from tests.google import signatures
 from tests.google.objects import Objects, Turnstile
-from tests.google.requests import Asked, Refused
+from tests.google.requests import Answer, Asked, Refused
 from tests.google.service import Service
 
 NOW = 1_575_227_339.0  # 2019-12-01 19:08:59
@@ -92,6 +93,20 @@ def test_googles_conditions_hold(service: Service) -> None:
     assert ask(service, "DELETE", "/b/k", x_goog_if_generation_match=first)[0] == 412
     assert ask(service, "PUT", "/b/other", x_goog_if_generation_match=first)[0] == 412
     assert ask(service, "PUT", "/b/k", x_goog_if_generation_match="soon")[0] == 400
+
+
+def test_gzip_is_unpacked_for_whoever_does_not_accept_it(service: Service) -> None:
+    packed = gzip.compress(b"text")
+    service.buckets["b"].objects.slip_in("k", packed, "gzip")
+
+    def read(**headers: str) -> Answer:
+        return service.answer(Asked("GET", "/b/k", "", {"authorization": "x"} | headers, b""))
+
+    unpacked = read(**{"accept-encoding": "identity", "range": "bytes=2-"})
+    assert (unpacked.body, unpacked.of_unknown_length, unpacked.status) == (b"text", True, 200)
+    as_it_is = read(**{"accept-encoding": "gzip"})
+    assert (as_it_is.body, as_it_is.of_unknown_length) == (packed, False)
+    assert as_it_is.headers["Content-Encoding"] == "gzip"
 
 
 @pytest.mark.parametrize(

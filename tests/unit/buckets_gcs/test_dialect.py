@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,8 @@ from gpujob.buckets.gcs import GoogleBucket, open_gcs
 from gpujob.buckets.opening import separate_connection
 from gpujob.buckets.retrying import RetryingBucket
 from gpujob.chance import Random
-from gpujob.errors import Busy, Denied, NoSuchBucket, PreconditionFailed, Unavailable
+from gpujob.errors import Busy, CorruptRecord, Denied, NoSuchBucket, PreconditionFailed, Unavailable
+from gpujob.records import Manifest, decode
 from tests.contract.instant import InstantRuntime
 from tests.google.imitation import BUCKET, Imitation
 from tests.google.instant import InstantTurns
@@ -222,3 +224,28 @@ def test_one_change_of_a_name_waits_for_the_other(google: Imitation, folder: str
         bucket.replace("a", b"", version)
         bucket.create("b", b"")
     assert runtime.naps == [1.0]
+
+
+@pytest.mark.parametrize("access", ["by_key", "by_token"])
+def test_an_object_that_was_stored_as_gzip_comes_as_it_was_stored(
+    access: str, request: pytest.FixtureRequest, google: Imitation, folder: str
+) -> None:
+    """Google unpacked it on its way and said no length: a KeyError, which ended every worker that met the object."""
+    bucket = under(request.getfixturevalue(access), folder)
+    packed = gzip.compress(b'{"protocol": 1}')
+    google.service.buckets[BUCKET].objects.slip_in(f"{folder}/a", packed, "gzip")
+    found, head = bucket.get("a"), bucket.head("a")
+    assert found is not None and (found.body, found.size_bytes) == (packed, len(packed))
+    assert head is not None and (head.version, head.size_bytes) == (found.version, len(packed))
+    with bucket.download("a", offset=5) as chunks:
+        assert chunks is not None and b"".join(chunks) == packed[5:]
+    with pytest.raises(CorruptRecord):
+        decode(Manifest, "a", found.body)
+
+
+@pytest.mark.parametrize("verb", ["get", "head"])
+def test_an_answer_of_unknown_length_is_no_answer(bucket: GoogleBucket, google: Imitation, verb: str) -> None:
+    bucket.create("a", b"1")
+    google.interrupt = lambda asked: replace(google.service.answer(asked), of_unknown_length=True)
+    with pytest.raises(Unavailable, match="how long"):
+        getattr(bucket, verb)("a")
