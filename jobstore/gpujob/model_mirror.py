@@ -27,6 +27,11 @@ CHARGING = ("amazonaws.com", "googleapis.com", "backblazeb2.com", "digitaloceans
 """Hosts whose owners charge for what leaves them; those of Cloudflare R2 and of one's own servers do not."""
 
 
+def wanted(bucket: Bucket, setting: bool | None) -> bool:
+    """Whether a bucket keeps models: as the setting says, else where it is worth while."""
+    return worth_while(bucket) if setting is None else setting
+
+
 def worth_while(bucket: Bucket) -> bool:
     """Whether a bucket is a good place for models when nobody says: a server, and not one that charges for reading."""
     host = urlsplit(endpoint_of(bucket)).hostname or ""
@@ -37,14 +42,14 @@ def restore(bucket: Bucket, name: str, *, root: Path | None = None) -> bool:
     """Fetches a model that is not on this disk from the bucket; False where it is not all there, or cannot be read."""
     model = models.describe(name)
     folder = (root or models.default_root()) / model.folder
-    wanted = [
+    files = [
         Wanted(file.name, keys.model_file(file.sha256), file.size_bytes, file.sha256) for file in missing(model, folder)
     ]
     try:
-        if not wanted or any(bucket.head(one.key) is None for one in wanted):
+        if not files or any(bucket.head(one.key) is None for one in files):
             return False
         with file_lock(folder / LOCK_NAME):
-            fetch(bucket, wanted, folder)
+            fetch(bucket, files, folder)
     except GpujobError as error:
         log.warning("the model %s was not taken from the bucket: %s", name, error)
         return False

@@ -37,15 +37,17 @@ KERNEL = (
 class Machine:
     """A machine that a notebook is opened on: an environment, a home, and Colab's modules where it is Colab."""
 
-    def __init__(self, venv: Path, place: Path, *, secrets: dict[str, str] | None = None) -> None:
+    def __init__(self, venv: Path, place: Path, *, secrets: dict[str, str] | None = None, kaggle: bool = False) -> None:
+        """`secrets` are those of Colab; on `kaggle` its modules are there too, as in Kaggle's own image."""
         self.python = venv / "bin" / "python"
         self.place = place
         self.work = place / "content"
         self.work.mkdir(parents=True)
         self.handed_back = place / "handed-back"
         self.modules = place / ALLOWED
-        if secrets is not None:
-            self._make_colab(secrets)
+        self._on_kaggle = {"KAGGLE_KERNEL_RUN_TYPE": "Interactive"} if kaggle else {}
+        if secrets is not None or kaggle:
+            self._make_colab(secrets or {})
         kernel = place / "kernels" / "python3"
         kernel.mkdir(parents=True)
         (kernel / "kernel.json").write_text(KERNEL.format(python=str(self.python)).replace("'", '"'))
@@ -62,6 +64,7 @@ class Machine:
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         kept = {name: os.environ[name] for name in ("PATH", "GPUJOB_CACHE_DIR", "LANG") if name in os.environ}
         own = {"HOME": str(self.place), "XDG_CACHE_HOME": cache, "PYTHONPATH": str(self.modules)}
+        own |= self._on_kaggle
         return kept | own | {"AWS_EC2_METADATA_DISABLED": "true", "IPYTHONDIR": str(self.place / "ipython")}
 
     def client(self, notebook: nbformat.NotebookNode, **settings: Any) -> NotebookClient:

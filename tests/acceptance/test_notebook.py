@@ -107,6 +107,15 @@ async def _press_when(client: Any, cell: Any, said: str) -> None:
     await client.km.interrupt_kernel()
 
 
+def test_kaggle_is_not_taken_for_colab_although_it_has_its_modules(venv: Path, person: Person, tmp_path: Path) -> None:
+    kaggle, notebook, url = on_a_folder(venv, person, tmp_path, kaggle=True, EXTRAS=" ", KINDS="echo", IDLE_EXIT="1s")
+    job_id = open_store(url).submit({"kind": "echo", "input": {"message": "hello"}}).id
+    kaggle.run(kaggle.client(notebook))
+    result = open_store(url).result(job_id)
+    assert result is not None and not result.worker["id"].startswith("colab"), printed(notebook)
+    assert not kaggle.handed_back.exists()
+
+
 def test_a_wheel_that_is_not_the_named_one_is_not_installed(venv: Path, person: Person, tmp_path: Path) -> None:
     jupyter, notebook, url = on_a_folder(venv, person, tmp_path)
     (wheel,) = Path(url.removeprefix("file://")).glob("dist/*/*.whl@")
@@ -115,9 +124,11 @@ def test_a_wheel_that_is_not_the_named_one_is_not_installed(venv: Path, person: 
         jupyter.run(jupyter.client(notebook))
 
 
-def on_a_folder(venv: Path, person: Person, place: Path, **values: str) -> tuple[Machine, Any, str]:
+def on_a_folder(
+    venv: Path, person: Person, place: Path, *, kaggle: bool = False, **values: str
+) -> tuple[Machine, Any, str]:
     """A notebook on a Jupyter without secrets, for a queue in a folder."""
     url = (place / "store").as_uri()
     written = person.run("worker", "notebook", "--store", url)
     assert written.code == 0, written.err
-    return Machine(venv, place / "jupyter"), opened(person.work / "worker.ipynb", **values), url
+    return Machine(venv, place / "jupyter", kaggle=kaggle), opened(person.work / "worker.ipynb", **values), url

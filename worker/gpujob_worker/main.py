@@ -195,8 +195,7 @@ def _secrets(settings: config.Settings) -> dict[str, str]:
 
 
 def _model_cache(store: JobStore, settings: config.Settings, executors: Sequence[Executor]) -> ModelCache | None:
-    wanted = settings.model_cache
-    if not (model_mirror.worth_while(store.bucket) if wanted is None else wanted):
+    if not model_mirror.wanted(store.bucket, settings.model_cache):
         return None
     cache = ModelCache(store.bucket, executors)
     cache.restore()

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gpujob import models
+from gpujob import model_mirror, models
+from gpujob.errors import GpujobError
 from gpujob.specs.quantities import format_size
 from gpujob_cli.consent import agreed
 from gpujob_cli.output import Line
@@ -37,6 +38,8 @@ def ls(session: Session) -> None:
 def pull(session: Session, names: Names) -> None:
     """Fetch models into this machine's cache, verified by sha256; what is there already is not fetched again.
 
+    Where the queue's bucket keeps models they come from there, else from the internet.
+
     \b
     Example:
       gpujob models pull kokoro
@@ -46,6 +49,8 @@ def pull(session: Session, names: Names) -> None:
         known = models.is_installed(name)
         if not known:
             session.out.say(f"fetching {name}, {format_size(models.describe(name).size_bytes)}")
+        if not known and _take_from_bucket(session, name):
+            session.out.say(f"{name} came from {session.store.bucket.url}")
         found = models.ensure(name, progress=_progress(session, name))
         session.out.say(f"{name} {'was here already' if known else 'is here'}: {found.model.parent}", style="good")
         answers.append(
@@ -78,6 +83,19 @@ def rm(
     if session.out.json:
         session.out.answer_json(answers)
     return 0
+
+
+def _take_from_bucket(session: Session, name: str) -> bool:
+    """Whether the bucket kept the model and it is here now; one that cannot be reached is not needed either."""
+    setting = session.settings.model_cache
+    if setting is False or (session.is_local and setting is None):
+        return False
+    try:
+        bucket = session.store.bucket
+    except GpujobError as error:
+        session.out.warn(f"the model was not looked for in the bucket: {error.message}")
+        return False
+    return model_mirror.wanted(bucket, setting) and model_mirror.restore(bucket, name)
 
 
 def _progress(session: Session, name: str) -> models.Progress:

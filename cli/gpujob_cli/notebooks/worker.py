@@ -26,6 +26,11 @@ WHEEL = ""  # @param {type:"string"}
 EXTRAS = "tts"  # @param {type:"string"}
 KINDS = ""  # @param {type:"string"}
 MODELS = ""  # @param {type:"string"}
+MODEL_CACHE = "auto"  # @param ["auto", "true", "false"]
+IMAGE_MODEL = ""  # @param {type:"string"}
+CHAT_PRELOAD = ""  # @param {type:"string"}
+ALLOW_MODELS = ""  # @param {type:"string"}
+ALLOW_SECRETS = ""  # @param {type:"string"}
 IDLE_EXIT = "20m"  # @param {type:"string"}
 MAX_LIFETIME = "11h"  # @param {type:"string"}
 WORKER_ID = ""  # @param {type:"string"}
@@ -44,6 +49,7 @@ import sys
 import threading
 import time
 
+ON_KAGGLE = "KAGGLE_KERNEL_RUN_TYPE" in os.environ  # whose image has Colab's modules too
 SILENCE_S = 20  # longer than that nobody should wonder whether it is still at it
 os.environ |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_ROOT_USER_ACTION": "ignore"}
 
@@ -121,6 +127,12 @@ def of_kaggle(name: str) -> str:
     return str(importlib.import_module("kaggle_secrets").UserSecretsClient().get_secret(name))
 
 
+def secrets() -> dict[str, Callable[[str], str]]:
+    """Where this notebook's secrets may be, in the order in which they are looked for."""
+    colab: dict[str, Callable[[str], str]] = {} if ON_KAGGLE else {"Colab's secrets": of_colab}
+    return {**colab, "Kaggle's secrets": of_kaggle}
+
+
 def has_keys() -> bool:
     """Whether there are keys for this store. Google's begin with GOOG, and others are none of its business."""
     found = boto3.session.Session().get_credentials()
@@ -137,7 +149,7 @@ def find_credentials() -> str:
         sent.unlink()
     if has_keys():
         return "the environment"
-    for place, look in {"Colab's secrets": of_colab, "Kaggle's secrets": of_kaggle}.items():
+    for place, look in secrets().items():
         try:
             os.environ |= {name: in_time(look, name) for name in KEYS}
         except Exception as error:
@@ -153,8 +165,9 @@ def log_in() -> str:
     """Whose login to Google is used: on Colab that of whoever opened this notebook, who is asked for it."""
     must("-m", "pip", "install", "--quiet", "google-auth[urllib3]>=2.40")
     with suppress(ImportError):
-        importlib.import_module("google.colab.auth").authenticate_user()
-        return "your Google account"
+        if not ON_KAGGLE:
+            importlib.import_module("google.colab.auth").authenticate_user()
+            return "your Google account"
     return "this machine's login to Google"
 
 
@@ -162,7 +175,9 @@ if not STORE:
     raise RuntimeError("STORE is empty: fill in the queue's URL above, such as s3://bucket/prefix")
 given = {"GPUJOB_STORE": STORE, "AWS_DEFAULT_REGION": REGION}
 given["GPUJOB_GCS_ENDPOINT" if STORE.startswith("gs:") else "AWS_ENDPOINT_URL_S3"] = ENDPOINT
-given["GPUJOB_TRUST_SUBMITTERS"] = TRUST_SUBMITTERS
+given |= {"GPUJOB_TRUST_SUBMITTERS": TRUST_SUBMITTERS, "GPUJOB_MODEL_CACHE": MODEL_CACHE.replace("auto", "")}
+given |= {"GPUJOB_IMAGE_MODEL": IMAGE_MODEL, "GPUJOB_CHAT_PRELOAD": CHAT_PRELOAD}
+given |= {"GPUJOB_ALLOW_MODELS": ALLOW_MODELS, "GPUJOB_ALLOW_SECRETS": ALLOW_SECRETS}
 given["GPUJOB_TRUST_WORKERS"] = TRUST_WORKERS
 os.environ |= {name: value for name, value in given.items() if value}
 if STORE.startswith(("s3:", "gs:")):
@@ -170,6 +185,11 @@ if STORE.startswith(("s3:", "gs:")):
     if not place:
         raise RuntimeError(f"no credentials: put {' and '.join(KEYS)} into the secrets of this notebook")
     print(f"credentials from {place}")
+for name in ALLOW_SECRETS.replace(",", " ").split():
+    for look in secrets().values():
+        if name not in os.environ:
+            with suppress(Exception):  # a job that asks for it is told what is missing
+                os.environ[name] = in_time(look, name)
 
 # %%
 # @title gpujob, out of the bucket
@@ -223,8 +243,9 @@ if hashlib.sha256(body).hexdigest() != sha256:
 wheel = Path(tempfile.mkdtemp()) / name
 wheel.write_bytes(body)
 must("-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", str(wheel))
+chosen = EXTRAS.replace(",", " ").split()
 signed = TRUST_SUBMITTERS or TRUST_WORKERS
-extras = ",".join(filter(None, [EXTRAS, "sign" if signed else "", "gcs" if STORE.startswith("gs:") else ""]))
+extras = ",".join(filter(None, [*chosen, "sign" if signed else "", "gcs" if STORE.startswith("gs:") else ""]))
 must("-m", "pip", "install", "--quiet", f"{wheel}[{extras}]" if extras else str(wheel))
 print(f"installed {name}, sha256 {sha256[:12]}")
 
@@ -232,12 +253,15 @@ print(f"installed {name}, sha256 {sha256[:12]}")
 # @title The GPU, and the models
 import shutil
 
-speaks = "tts" in EXTRAS.split(",")
 gpu = shutil.which("nvidia-smi") is not None and subprocess.run(["nvidia-smi"], check=False).returncode == 0
-if gpu and speaks:
+if gpu and "tts" in chosen:
     run("-m", "gpujob_worker.setup_gpu")
-for model in MODELS.replace(",", " ").split() or (["kokoro-fp16" if gpu else "kokoro"] if speaks else []):
-    run("-m", "gpujob_cli", "models", "pull", model)
+for model in MODELS.replace(",", " ").split() or (["kokoro-fp16" if gpu else "kokoro"] if "tts" in chosen else []):
+    run("-m", "gpujob_cli", "models", "pull", model)  # out of the bucket, where that keeps models
+if "chat" in chosen and not shutil.which("ollama"):
+    print(
+        "chat needs Ollama: https://ollama.com/download/linux has the line that installs it, for a cell before this one"
+    )
 serving = ["--kinds", KINDS] if KINDS else []
 serving += ["--require-gpu"] if REQUIRE_GPU else []
 must("-m", "gpujob_worker", "--check", *serving)
@@ -245,8 +269,9 @@ must("-m", "gpujob_worker", "--check", *serving)
 # %%
 # @title Serve, then hand the runtime back
 runtime = None  # on Kaggle and Jupyter whoever opened it closes it
-with suppress(ImportError):
-    runtime = importlib.import_module("google.colab.runtime")
+if not ON_KAGGLE:
+    with suppress(ImportError):
+        runtime = importlib.import_module("google.colab.runtime")
 limits = ["--idle-exit", IDLE_EXIT, "--max-lifetime", MAX_LIFETIME, "--heartbeat", "15s"]
 name = WORKER_ID or ("colab" if runtime else "")
 ended = run("-m", "gpujob_worker", *serving, *limits, *(["--id", name] if name else []))
@@ -254,4 +279,7 @@ if ended in (2, 3):
     raise RuntimeError("the worker did not start: its own words are above")
 if runtime and HAND_BACK:
     print("handing the runtime back")
-    runtime.unassign()
+    try:
+        runtime.unassign()
+    except Exception as error:
+        print(f"Colab did not take it ({type(error).__name__}): end it by hand, under Runtime, Manage sessions")

@@ -133,6 +133,18 @@ def test_then_colabs_secrets_then_kaggles(
     assert not any(value in said for value in (*SECRETS.values(), "half-a-pair", "from-colab"))
 
 
+def test_on_kaggle_colabs_secrets_are_not_asked(cells: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kaggle's image has Colab's modules; nobody is there to answer them, for twenty seconds each."""
+
+    def asked(name: str) -> str:
+        raise AssertionError(f"Colab was asked for {name}")
+
+    module(monkeypatch, "google.colab.userdata", get=asked)
+    kaggle(monkeypatch, SECRETS)
+    cells["ON_KAGGLE"] = True
+    assert cells["find_credentials"]() == "Kaggle's secrets"
+
+
 def test_a_pair_without_a_token_will_do(cells: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     colab(monkeypatch, {name: SECRETS[name] for name in cells["KEYS"]})
     assert cells["find_credentials"]() == "Colab's secrets"
