@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gpujob.errors import JobCancelled, JobFailed
 from gpujob.specs import parse_object
 from gpujob_worker import Limits, Worker
 from gpujob_worker.chat import daemon
+from gpujob_worker.chat.client import Client
 from gpujob_worker.chat.fetching import Rules
 from gpujob_worker.executors.chat import ChatExecutor
 from tests.acceptance import model_registry
@@ -72,6 +74,17 @@ def test_a_daemon_is_started_and_has_its_model_in_memory(models: Path) -> None:
     finally:
         executor.close()
     assert f"loading {MODEL}" in heard
+
+
+def test_closing_frees_what_was_loaded_in_a_daemon_that_was_found(models: Path) -> None:
+    found = daemon.start(program(), lambda: None)
+    try:
+        chat = ChatExecutor(host=found.url, rules=Rules())
+        assert chat.load({"model": MODEL}, unheard) == (MODEL,)
+        chat.close()
+        look_until(lambda: not Client(found.url).loaded(lambda: None), "the model left the memory")
+    finally:
+        found.stop()
 
 
 def test_an_answer_with_its_counts_times_and_transcript(executor: ChatExecutor, tmp_path: Path) -> None:
@@ -161,7 +174,8 @@ def test_a_daemon_that_is_killed_in_mid_sentence_fails_the_attempt_and_is_replac
     def kill(done: float, total: float, message: str = "", *, partial: str = "") -> None:
         progress(done, total, message, partial=partial)
         if partial:
-            os.kill(server, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # what it had said before still comes
+                os.kill(server, signal.SIGKILL)
 
     monkeypatch.setattr(job, "progress", kill)
     with (

@@ -123,6 +123,7 @@ class Executor(ABC):
     kinds: ClassVar[tuple[str, ...]]  # the job kinds it serves, such as ("tts.narrate",)
     needs: ClassVar[Needs] = Needs()
     isolated: ClassVar[bool] = True  # whether a crash is thinkable, so that it gets a process of its own
+    ran_out: bool = False  # whether memory was too short for it the last time: all others leave before it loads again
 
     def configure(self, own: Settings) -> None:  # noqa: B027 - a default, not a duty
         """Takes over this worker's settings, with those of the profile that it was started with. Called before all else.
@@ -149,6 +150,10 @@ class Executor(ABC):
         it takes long: a job that has to stop is stopped there. Raises JobFailed(model_not_found) where it cannot.
         """
         return ()
+
+    def is_warm(self) -> bool:
+        """Whether what `load` has made ready is still there; it may have died. Cheap, and asked from other threads too."""
+        return True
 
     def close(self) -> None:  # noqa: B027 - a default, not a duty
         """Ends what it has started beside itself, such as a daemon. Called when the worker leaves or needs the memory."""

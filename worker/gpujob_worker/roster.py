@@ -24,7 +24,8 @@ def enough(needs: Needs, free: Free) -> bool:
 class Roster:
     """Loads executors for jobs and keeps them warm; the least recently used ones leave when memory is short.
 
-    `free` measures what is free now; without it, nobody has to leave.
+    All others leave before one loads again that ran out of it. `free` measures what is free now; without it, nobody has to
+    leave for what another needs.
     """
 
     def __init__(
@@ -49,21 +50,31 @@ class Roster:
         executor = self._by_kind.get(kind)
         if executor is None:
             raise JobFailed(f"this worker does not serve {kind}", type="engine")
-        if self._warm.pop(id(executor), None) is None:
+        was_warm = self.is_warm(kind)
+        self._warm.pop(id(executor), None)
+        if executor.ran_out:
+            self._leave_all_to(executor)
+        elif not was_warm:
             self._make_room(executor.needs)
-        models = executor.load(wanted, report)
+        try:
+            models = executor.load(wanted, report)
+        except BaseException:
+            if was_warm and executor.is_warm():
+                self._warm[id(executor)] = (executor, ())  # it still holds memory that others may need
+            raise
         self._warm[id(executor)] = (executor, models)
         return executor
 
     def warm(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The kinds and the models that are warm."""
-        rows = list(self._warm.values())
+        rows = self._living()
         kinds = {kind for executor, _ in rows for kind in executor.kinds if kind in self._by_kind}
         return tuple(sorted(kinds)), tuple(sorted({model for _, models in rows for model in models}))
 
     def is_warm(self, kind: str) -> bool:
         """Whether a job of this kind would find its executor loaded."""
-        return id(self._by_kind.get(kind)) in self._warm
+        executor = self._by_kind.get(kind)
+        return executor is not None and id(executor) in self._warm and executor.is_warm()
 
     def close(self) -> None:
         """Ends every executor."""
@@ -71,9 +82,22 @@ class Roster:
         for executor in self.executors:
             executor.close()
 
+    def _living(self) -> list[tuple[Executor, tuple[str, ...]]]:
+        """The rows of those that are warm still: a process that died has told nobody."""
+        return [row for row in list(self._warm.values()) if row[0].is_warm()]
+
     def _make_room(self, needs: Needs) -> None:
-        while self._warm and not enough(needs, self._free()):
-            oldest = next(iter(self._warm))
-            executor, _ = self._warm.pop(oldest)
+        for executor, _ in self._living():
+            if enough(needs, self._free()):
+                return
             log.info("memory is short: %s makes room", ", ".join(executor.kinds))
+            del self._warm[id(executor)]
             executor.close()
+
+    def _leave_all_to(self, executor: Executor) -> None:
+        """Ends all others, whatever they hold: what one needs is known only where it did not find it."""
+        log.info("memory ran out: all others make room for %s", ", ".join(executor.kinds))
+        self._warm.clear()
+        for one in self.executors:
+            if one is not executor:
+                one.close()

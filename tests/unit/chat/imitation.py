@@ -101,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(404, {"error": f'model "{body["model"]}" not found, try pulling it first'})
         elif refusal is not None:
             self._reply(refusal[0], {"error": refusal[1]})
+        elif not body["messages"] and body.get("keep_alive") == 0:
+            self.ollama.loaded.pop(body["model"], None)
+            self._reply(200, {**piece(""), "done": True, "done_reason": "unload"})
         elif not body["messages"]:
             self.ollama.loaded[body["model"]] = self.ollama.vram
             self._reply(200, {**piece(""), "done": True, "done_reason": "load"})

@@ -298,6 +298,40 @@ def _wait_for_end(descriptor: int) -> None:
     assert ready, "the process still runs"
 
 
+@pytest.mark.parametrize(
+    ("do", "ran_out"), [("eat memory", True), ("segfault", False), ("nothing", False), ("fail", False)]
+)
+def test_the_roster_hears_that_a_child_is_gone_and_whether_for_want_of_memory(
+    served: Served, do: str, ran_out: bool
+) -> None:
+    """It went on saying that the models of a child that was dead were warm."""
+    worker = served.worker()
+    served.submit(do)
+    worker.run()
+    warm = ((), ()) if do in ("eat memory", "segfault") else (("test.victim",), ("weights",))
+    assert worker._roster.warm() == warm
+    assert served.executor.ran_out is ran_out
+    served.run("nothing")
+    assert not served.executor.ran_out
+
+
+def test_a_kill_by_the_memory_killer_is_want_of_memory_too(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter([7, 8])
+    monkeypatch.setattr("gpujob_worker.children.child.memory_kills", lambda: next(counts))
+    served.run("killed")
+    assert served.executor.ran_out and not served.executor.is_warm()
+
+
+def test_a_child_that_died_while_it_had_nothing_to_do_costs_no_attempt(served: Served) -> None:
+    pid = served.run("nothing").output["pid"]
+    watched = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    _wait_for_end(watched)
+    assert not served.executor.is_warm()
+    result = served.run("nothing")
+    assert (result.state, result.output["runs"]) == ("succeeded", 1)
+
+
 def test_close_ends_the_process() -> None:
     child = Child(TARGET)
     assert child.next(30) == {"op": "ready"}

@@ -24,10 +24,14 @@ class Big(Executor):
 
     def __init__(self) -> None:
         self.loads = self.closes = 0
+        self.alive = True
 
     def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
         self.loads += 1
         return (f"{self.kinds[0]}-model",)
+
+    def is_warm(self) -> bool:
+        return self.alive
 
     def close(self) -> None:
         self.closes += 1
@@ -99,6 +103,63 @@ def test_a_kind_that_nobody_serves_is_said() -> None:
     with pytest.raises(JobFailed, match="does not serve third"):
         Roster([Big()]).load("third", {}, unheard)
     assert Roster([Big(), Second()], kinds=["second"]).kinds == ("second",)
+
+
+def test_one_that_has_died_is_not_warm_and_room_is_made_for_it_again() -> None:
+    """The presence record told of its models, jobs of its kind came first, and it was loaded without a look at memory."""
+    big, second, free_gb = Big(), Second(), [100]
+    roster = Roster([big, second], free=lambda: Free(memory=free_gb[0] * GB))
+    roster.load("second", {}, unheard)
+    roster.load("big", {}, unheard)
+    big.alive = False
+    assert roster.warm() == (("second",), ("second-model",))
+    assert (roster.is_warm("big"), roster.is_warm("second")) == (False, True)
+    free_gb[0] = 1
+    roster.load("big", {}, unheard)
+    assert second.closes == 1
+
+
+def test_one_that_has_died_is_not_asked_to_make_room() -> None:
+    big, second = Big(), Second()
+    roster = Roster([big, second], free=lambda: Free(memory=GB))
+    roster.load("big", {}, unheard)
+    big.alive = False
+    roster.load("second", {}, unheard)
+    assert big.closes == 0
+
+
+def test_after_an_attempt_that_ran_out_of_memory_all_others_leave_before_the_next() -> None:
+    """What it needs is known to nobody: with more than `needs` free it ran out of memory until its attempts were used up."""
+    big, second, third = Big(), Second(), Third()
+    roster = Roster([big, second, third], free=lambda: Free(memory=100 * GB, gpu_memory=100 * GB))
+    for kind in ("second", "big", "third"):
+        roster.load(kind, {}, unheard)
+    big.ran_out, big.alive = True, False
+    assert roster.load("big", {}, unheard) is big
+    assert (big.closes, second.closes, third.closes) == (0, 1, 1)
+    big.ran_out, big.alive = False, True
+    assert roster.warm() == (("big",), ("big-model",))
+    roster.load("second", {}, unheard)
+    assert big.closes == 0
+
+
+@pytest.mark.parametrize("alive", [True, False])
+def test_one_that_fails_to_load_another_model_can_still_make_room(alive: bool) -> None:
+    class Choosy(Big):
+        def load(self, wanted: Mapping[str, Any], report: Report) -> tuple[str, ...]:
+            if wanted:
+                self.alive = alive
+                raise JobFailed("no such model", type="model_not_found")
+            return super().load(wanted, report)
+
+    big, second = Choosy(), Second()
+    roster = Roster([big, second], free=lambda: Free(memory=GB))
+    roster.load("big", {}, unheard)
+    with pytest.raises(JobFailed):
+        roster.load("big", {"model": "x"}, unheard)
+    assert roster.warm() == ((("big",) if alive else ()), ())
+    roster.load("second", {}, unheard)
+    assert big.closes == int(alive)
 
 
 @pytest.mark.parametrize(

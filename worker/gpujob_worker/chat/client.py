@@ -56,6 +56,11 @@ class Client:
         with self._told(model):
             once(self._call(lambda daemon: daemon.chat(model=model, messages=[], options=dict(options))), check)
 
+    def unload(self, model: str, check: Check) -> None:
+        """Has a model leave the memory, as soon as nobody is waiting for its answer."""
+        with self._told(model):
+            once(self._call(lambda daemon: daemon.chat(model=model, messages=[], keep_alive=0)), check)
+
     def pull(self, model: str, check: Check) -> Iterator[Any]:
         """Fetches a model; gives the daemon's reports (status, digest, completed, total) as they come."""
         with self._told(model, fetching=True):

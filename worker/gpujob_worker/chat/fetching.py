@@ -1,8 +1,8 @@
-"""Sees to it that the daemon has a model: on its disk, where a job may make it fetch one, and then in memory."""
+"""Sees to it that the daemon has a model: on its disk, where a job may make it fetch one, and then in memory, and no longer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from gpujob_worker.executor import Report
 from .client import Client
 from .failures import forbidden
 from .names import may_fetch, normal
+from .waiting import Check
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ def make_ready(client: Client, model: str, options: Mapping[str, Any], rules: Ru
             raise forbidden(model, [one.name for one in here.values()])
         pull(client, model, report)
     client.load(model, options, loading)
+
+
+def unload(client: Client, names: Collection[str], check: Check) -> None:
+    """Returns when none of the models of these normal names is in the daemon's memory."""
+    for name, model in client.loaded(check).items():
+        if name in names:
+            client.unload(model.name, check)
 
 
 def pull(client: Client, model: str, report: Report) -> None:

@@ -82,6 +82,10 @@ class Child:
         self._output.catch_up()
         return self._output.lines()
 
+    def lives(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
+
     def death(self) -> str:
         """How the process ended, in words."""
         code = self._code()

@@ -104,6 +104,11 @@ class ChildExecutor(Executor):
         engine = Engine(**answer["engine"]) if answer["engine"] else None
         return Outcome(answer["output"], engine, list(answer["warnings"]))
 
+    def is_warm(self) -> bool:
+        """As Executor.is_warm: while the child lives."""
+        child = self._child
+        return child is not None and child.lives()
+
     def close(self) -> None:
         """Ends the child; its models leave the memory."""
         child, self._child = self._child, None
@@ -116,6 +121,9 @@ class ChildExecutor(Executor):
         self, order: dict[str, Any], *, tick: Callable[[], None], handle: Mapping[str, Handle]
     ) -> dict[str, Any]:
         """Sends an order, serves what the child asks on the way, and returns the answer. Raises what ends the work."""
+        self.ran_out = False
+        if not self.is_warm():
+            self.close()  # a child that died while it had nothing to do costs no attempt
         child = self._child or self._start(tick)
         child.order(order)
         try:
@@ -130,6 +138,7 @@ class ChildExecutor(Executor):
         if answer["op"] == "failed":
             kind = {name: answer[name] for name in ("type", "hint", "retryable")}
             if answer["type"] == "out_of_memory":
+                self.ran_out = True
                 self.close()  # what it holds is what the next attempt lacks
             raise JobFailed(answer["message"], traceback=answer.get("traceback", ""), **kind)
         return answer
@@ -187,6 +196,7 @@ class ChildExecutor(Executor):
         child.kill()
         self._hear(child.last_lines())
         last = "\n".join(self._said[-LAST_LINES:])
+        self.ran_out = for_memory
         if for_memory:
             return JobFailed(
                 "the machine ran out of memory: the kernel killed the process that ran the job",

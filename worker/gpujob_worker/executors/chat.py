@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from gpujob import settings
+from gpujob.clock import SYSTEM
 from gpujob.errors import Configuration, JobFailed
-from gpujob_worker.executor import Device, Executor, JobContext, Outcome, Readiness, Report
+from gpujob_worker.executor import Device, Executor, JobContext, Needs, Outcome, Readiness, Report
 
 if TYPE_CHECKING:
     from gpujob_worker.chat.client import Client
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gpujob_worker.chat.fetching import Rules
 
 log = logging.getLogger(__name__)
+
+UNLOAD_S = 3.0
 
 
 class ChatExecutor(Executor):
@@ -31,6 +34,7 @@ class ChatExecutor(Executor):
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("chat.complete",)
+    needs: ClassVar[Needs] = Needs(memory=4 * 2**30, gpu_memory=6 * 2**30)  # of eight billion weights in four bits
 
     def __init__(self, *, host: str | None = None, program: Path | None = None, rules: Rules | None = None) -> None:
         self._host = host
@@ -38,6 +42,7 @@ class ChatExecutor(Executor):
         self._given_rules = rules
         self._own: settings.Settings | None = None
         self._daemon: Daemon | None = None
+        self._brought: set[str] = set()  # the models that are in its memory because of us, by normal name
 
     def configure(self, own: settings.Settings) -> None:
         """Takes the rules of the worker's settings, where none were given."""
@@ -76,10 +81,14 @@ class ChatExecutor(Executor):
         With an empty `wanted` those of the setting chat_preload; one that fails there is told in the log.
         Raises JobFailed(model_not_found, out_of_memory, engine).
         """
+        from gpujob_worker.chat import names
+
         rules = self._rules()
         if not wanted and not rules.preload:
             return ()
         client = self._client(lambda: report(0, 0, "starting Ollama"))
+        models = (str(wanted["model"]),) if wanted else rules.preload
+        self._brought |= set(map(names.normal, models)) - set(client.loaded(lambda: report(0, 0, "")))
         if wanted:
             _make_ready(client, wanted, rules, report)
         else:
@@ -100,10 +109,14 @@ class ChatExecutor(Executor):
         return answering.answered(job, client, speaker)
 
     def close(self) -> None:
-        """Stops the daemon if it was started here; one that was found is left alone, with its models."""
-        if self._daemon is not None:
-            self._daemon.stop()
-            self._daemon = None
+        """Stops the daemon if it was started here; one that was found loses the models that were loaded for us."""
+        if self._daemon is None:
+            return
+        if self._brought and not self._daemon.is_ours:
+            self._unload(self._daemon.url)
+        self._daemon.stop()
+        self._daemon = None
+        self._brought.clear()
 
     def _client(self, check: Callable[[], None]) -> Client:
         """A daemon that answers, found or started. Raises JobFailed(engine) where there is none."""
@@ -113,15 +126,36 @@ class ChatExecutor(Executor):
             raise JobFailed(f"{error.name} is not installed", hint="pip install 'gpujob[chat]'") from error
 
         if self._daemon is None or not self._daemon.answers():
+            self._brought.clear()  # they went with it
             self.close()
             self._daemon = daemon.connect(self._url(), self._own_program(), check)
         return client.Client(self._daemon.url, where=self._daemon.where)
 
     def _tried(self) -> Device:
-        from gpujob_worker.chat import placing
+        from gpujob_worker.chat import names, placing
 
-        model = placing.try_one(self._client(_go_on), _go_on)
-        return Device() if model is None else Device(*placing.device_of(model))
+        client = self._client(_go_on)
+        before = set(client.loaded(_go_on))
+        model = placing.try_one(client, _go_on)
+        if model is None:
+            return Device()
+        self._brought |= {names.normal(model.name)} - before
+        return Device(*placing.device_of(model))
+
+    def _unload(self, url: str) -> None:
+        """Has the models that were loaded for us leave the memory of a daemon that was found; a try, and no more."""
+        from gpujob_worker.chat import client, fetching
+
+        until_s = SYSTEM.elapsed() + UNLOAD_S
+
+        def in_time() -> None:
+            if SYSTEM.elapsed() > until_s:
+                raise JobFailed(f"it took longer than {UNLOAD_S:.0f} s")
+
+        try:
+            fetching.unload(client.Client(url), self._brought, in_time)
+        except JobFailed as error:
+            log.warning("the daemon at %s keeps what was loaded for this worker: %s", url, error.message)
 
     def _url(self) -> str:
         from gpujob_worker.chat.addresses import url_of
