@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +28,7 @@ from gpujob.redaction import without_passwords
 
 PREFIX = "GPUJOB_"
 SIGN_WITH = f"{PREFIX}SIGN_WITH"
+TRUST_SUBMITTERS = f"{PREFIX}TRUST_SUBMITTERS"
 PROJECT_FILE = "gpujob.toml"
 GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 SCHEMES = ("s3", "gs", "file", "memory")
@@ -47,6 +48,9 @@ NOT_YET = (
 _CREDENTIAL = re.compile(
     r"^AWS_|^GOOGLE_|^MINIO_|SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE
 )
+
+
+_WITHHELD = {SIGN_WITH}
 
 
 def _words(value: object) -> object:
@@ -195,8 +199,19 @@ def secret_values(names: tuple[str, ...]) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment with these variables in it: what another gpujob on this machine gets."""
+    return {**os.environ, **more}
+
+
+def withhold(names: Iterable[str]) -> None:
+    """From here on no executor's process inherits these variables, whatever they are called: a job that asks for one is
+    handed it, and no other job."""
+    _WITHHELD.update(names)
+
+
 def child_environment() -> dict[str, str]:
-    """This process's environment without what looks like a credential: what an executor's process gets.
+    """This process's environment without what looks like a credential, or is withheld: what an executor's process gets.
 
     Our own settings stay, whatever their names: none of them is a secret. But the one that leads to the private key
     goes, since code that a job brings along must not learn where the signature of this worker comes from.
@@ -204,7 +219,7 @@ def child_environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name != SIGN_WITH and (name.startswith(PREFIX) or not _CREDENTIAL.search(name))
+        if name not in _WITHHELD and (name.startswith(PREFIX) or not _CREDENTIAL.search(name))
     }
 
 

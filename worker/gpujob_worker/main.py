@@ -101,6 +101,7 @@ def run(
     loaded = config.load(flags={"store": store, "worker_id": worker_id, "model_cache": model_cache}, profile=profile)
     for notice in loaded.notices:
         log.warning("%s", notice)
+    config.withhold(loaded.settings.allow_secrets)  # an executor's process may start with the first look
     here = _look(loaded.settings, wanted, pin=pins[0] if pins else None, require_gpu=require_gpu)
     if not check:
         _serve(loaded.settings, wanted, limits, here, heartbeat_s=_duration(heartbeat))

@@ -15,6 +15,7 @@ import pytest
 
 from gpujob.buckets.memory import MemoryBucket
 from gpujob.records import Manifest, Result
+from gpujob import settings
 from gpujob.specs import parse_object
 from gpujob.store import JobStore
 from gpujob_worker.children.child import Child
@@ -109,6 +110,19 @@ def test_it_gives_no_credentials_to_the_child(served: Served, monkeypatch: pytes
     ("do", "kind", "words"),
     [
         ("raise", "engine", "RuntimeError: broke in the middle"),
+def test_an_allowed_secret_that_no_rule_knows_by_its_name_is_not_in_the_childs_environment(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went wrong: names were told by a pattern alone, so DB_URL stood in the environment of every job."""
+    monkeypatch.setattr(settings, "_WITHHELD", set(settings._WITHHELD))
+    monkeypatch.setenv("DB_URL", "postgres://hidden")
+    settings.withhold(("DB_URL",))
+    served.run("nothing")
+    assert served.executor._child is not None
+    environment = Path(f"/proc/{served.executor._child.pid}/environ").read_bytes()
+    assert b"DB_URL" not in environment and b"hidden" not in environment
+
+
         ("fail", "invalid_input", "the input is odd"),
         ("segfault", "engine", "SIGSEGV"),
         ("exit", "engine", "exit code 3"),
