@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Sequence
 
 
 class Disk:
-    """The machine's file system. Every method is one call and raises `OSError` as it comes."""
+    """The machine's file system. Every method is one call (`first_link` one a path) and raises `OSError` as it comes."""
 
     def make(self, path: str) -> int:
         """Makes a new file, open for writing; it must not exist."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
 
     def open(self, path: str) -> int:
-        return os.open(path, os.O_RDONLY)
+        """Opens what is there for reading. A link is not followed (ELOOP), and a pipe waits for nobody."""
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -36,7 +38,12 @@ class Disk:
         return os.fstat(fd)
 
     def facts_at(self, path: str) -> os.stat_result:
-        return os.stat(path)
+        """Of a link its own."""
+        return os.stat(path, follow_symlinks=False)
+
+    def first_link(self, paths: Sequence[str]) -> str:
+        """The first of these that is a link, empty where none is: a look at each, and nothing more."""
+        return next((path for path in paths if os.path.islink(path)), "")
 
     def link(self, source: str, target: str) -> None:
         os.link(source, target)

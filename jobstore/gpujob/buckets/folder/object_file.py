@@ -5,12 +5,14 @@ one version's line and that version's body, whatever happens to the name meanwhi
 
 The first line is `gpujob1 <32 hexadecimal digits> <seconds since 1970>`; version and time travel with the file, so
 neither a copy of the folder nor a file system with coarse times disturbs them. A file without such a line was put there
-by somebody else: it is shown whole, with a version made of its inode and its times.
+by somebody else: it is shown whole, with a version made of its inode and its times. What is no plain file, such as a
+link, a pipe or a folder under an object's name, is never read: `Stranger`.
 """
 
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,6 +22,10 @@ CHUNK_BYTES = 1 << 20
 
 _LINE = re.compile(rb"gpujob1 ([0-9a-f]{32}) (\d{10}\.\d{6})\n")
 LINE_BYTES = len("gpujob1 ") + 32 + 1 + 17 + 1
+
+
+class Stranger(Exception):
+    """What stands under an object's name is no plain file: somebody else put it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,11 @@ def first_line(version: str, last_modified: float) -> bytes:
 
 
 def understood(disk: Disk, fd: int) -> OpenObject:
-    """Reads the first line of an open file."""
-    line = _LINE.fullmatch(disk.read(fd, LINE_BYTES, 0))
+    """Reads the first line of an open file. Raises Stranger for what is none, before it is read."""
     facts = disk.facts(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        raise Stranger
+    line = _LINE.fullmatch(disk.read(fd, LINE_BYTES, 0))
     if line is None:
         version = f"foreign-{facts.st_ino}-{facts.st_mtime_ns}-{facts.st_size}"
         return OpenObject(fd, version, facts.st_mtime, 0, facts.st_size)

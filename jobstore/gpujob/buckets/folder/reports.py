@@ -10,7 +10,16 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpujob.errors import Configuration, GpujobError, LocalDisk, Unavailable, UnsafeName
+from gpujob.buckets.folder.object_file import Stranger
+from gpujob.errors import (
+    Configuration,
+    CorruptRecord,
+    GpujobError,
+    LocalDisk,
+    PreconditionFailed,
+    Unavailable,
+    UnsafeName,
+)
 
 _REFUSALS = {
     errno.ENOSPC: ("the disk is full", "free some space, then try again"),
@@ -26,6 +35,10 @@ def reported(action: str, key: str) -> Iterator[None]:
     """Turns an `OSError` of the block into the error that a bucket's verbs raise."""
     try:
         yield
+    except Stranger as error:
+        if action == "read":
+            raise CorruptRecord(f"{key}: what stands there is no plain file, and is not read") from error
+        raise PreconditionFailed(f"{key} is there already, and no plain file") from error
     except OSError as error:
         raise _meaning(error, f"cannot {action} {key} in the folder store") from error
 

@@ -13,16 +13,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from os.path import dirname
 
 from gpujob.buckets.folder.disk import Disk
-from gpujob.buckets.folder.object_file import OpenObject, first_line, understood, write_all
+from gpujob.buckets.folder.object_file import OpenObject, Stranger, first_line, understood, write_all
 from gpujob.chance import nonce, system_random
-from gpujob.errors import Busy, Unavailable, UnsafeStore
+from gpujob.errors import Busy, Configuration, Unavailable, UnsafeStore
 
 LOCK_PATIENCE_S = 5.0
 SCRATCH_AGE_S = 3600.0
 _TRIES = 1000  # of a step that others can undo; each failure means that one of them got on
+_NO_FILE = (errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP)  # a link, a socket, a device of nobody's
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -38,11 +40,30 @@ class Steps:
         self._rng = system_random()
         self._swept_at: float | None = None
 
+    def require_own(self, folder: str, *, writes: bool = False) -> None:
+        """Raises Configuration where a folder from below the root to `folder`, or a write's scratch folder, is a link.
+
+        The root may be one: that is the choice of whoever named it.
+        """
+        parts = [part for part in folder[len(self._root) :].split("/") if part]
+        folders = [f"{self._root}/{below}" for below in accumulate(parts, "{}/{}".format)]
+        link = self.disk.first_link([*folders, self._scratch] if writes else folders)
+        if link:
+            raise Configuration(
+                f"{link} is a link, and the folders of a store are its own",
+                hint="Remove the link, or give the store a folder of its own.",
+            )
+
     def open(self, path: str) -> int | None:
+        """The file of that name, or None. Raises Stranger for what cannot be opened because it is none."""
         try:
             return self.disk.open(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            if error.errno in _NO_FILE:
+                raise Stranger from error
+            raise
 
     def exists(self, path: str) -> bool:
         try:
@@ -178,7 +199,7 @@ class Steps:
             self._sync_folder(dirname(folder))
 
     def _sync_folder(self, folder: str) -> None:
-        fd = self.open(folder)
+        fd = self.open(f"{folder}/.")  # the root may be a link
         if fd is None:
             return  # removed since, with all that was in it
         try:

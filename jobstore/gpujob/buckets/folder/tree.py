@@ -2,7 +2,7 @@
 
 Invariant: keys come in ascending order of the whole key, which is not the order of the folders: an object `a` sorts as
 `a`, but the folder `a` sorts as `a/`, after `a!` and before `a0`. Only names are read, never a file's facts, and a
-subtree that holds nothing wanted is not read at all.
+subtree that holds nothing wanted is not read at all, nor is one behind a link.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def _walk(disk: Disk, folder: str, base: str, prefix: str, after: str) -> Iterat
     while parts:
         part = heappop(parts)
         if part.endswith("/"):
-            yield from _walk(disk, f"{folder}/{folder_of(part[:-1])}", base + part, prefix, after)
+            within = f"{folder}/{folder_of(part[:-1])}"
+            if not disk.first_link([within]):
+                yield from _walk(disk, within, base + part, prefix, after)
         elif _storable(base + part):
             yield base + part
 
