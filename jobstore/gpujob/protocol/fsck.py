@@ -1,8 +1,8 @@
 """fsck: finds objects that are not what their keys say, and ends the jobs they belong to so that waiters learn of it.
 
-A corrupt or foreign object is never moved or deleted before done/ stands, nor is a hint that is left of a job which is
-nowhere; a corrupt done/ is only reported. An
-idempotency key that cannot be read is freed once it is a day old and every job could be read and none is called by it.
+A corrupt or foreign object is never moved or deleted before done/ stands, nor is a hint that is all there is of its job;
+a corrupt done/ is only reported. An idempotency key that cannot be read is freed once it is a day old and every job could
+be read and none is called by it.
 """
 
 from __future__ import annotations
