@@ -55,7 +55,7 @@ def ask(question: Callable[[], Any]) -> Answer:
         return Answer(_kind(status_of(error)), code=code_of(error), headers=headers)
     except Denied as error:  # there is nothing to sign with
         return Answer("denied", code=type(error).__name__)
-    except (BotoCoreError, ResponseParserError, HTTPError, GpujobError) as error:
+    except (BotoCoreError, ResponseParserError, HTTPError, GpujobError, ValueError) as error:  # the last: no number
         return Answer("silent", code=type(error).__name__)
     return Answer("given", value, headers=value.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
 
@@ -103,10 +103,11 @@ class S3Asking:
         """The answer to one request; sent again where the store refused it for this machine's clock alone."""
 
         def send() -> Any:
+            signed_offset_s = self.clients.clock.offset_s
             try:
                 return question()
             except ClientError as error:
-                if self.clients.clock.learn(error, self.clients.runtime.now()):
+                if self.clients.clock.learn(error, self.clients.runtime.now(), signed_offset_s):
                     return question()
                 raise
 

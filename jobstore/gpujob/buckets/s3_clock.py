@@ -56,14 +56,17 @@ class StoreClock:
         context[_CONTEXT_KEY] = self.offset_s
         return SIGNER
 
-    def learn(self, error: ClientError, now: float) -> bool:
-        """True when the refusal was for the clock and taught a new offset: the same request may be sent again."""
+    def learn(self, error: ClientError, now: float, signed_offset_s: float) -> bool:
+        """True when the refusal was for the clock, and there is another offset than the request was signed with.
+
+        Then the same request may be sent again. Of two that are refused at once only the first teaches anything.
+        """
         date = answer_date(error.response)
         if date is None or not is_skew(error, date - now):
             return False
         offset_s = date - now
         if abs(offset_s - self.offset_s) <= NEWS_S:
-            return False
+            return abs(signed_offset_s - self.offset_s) > NEWS_S
         self.offset_s = offset_s
         _log.warning("%s; requests are now signed for the store's time", describe(offset_s))
         return True

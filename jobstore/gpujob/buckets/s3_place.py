@@ -47,10 +47,11 @@ class S3Place:
     def ask(self, verb: str, key: str, send: Callable[[], T], *, replaces: bool = False) -> T:
         """What `send` returns; a failure becomes one of gpujob's errors."""
         sent = Sent(verb, key, self.url, self.endpoint, replaces, self.advice)
+        signed_offset_s = self.clients.clock.offset_s
         try:
             return send()
         except ClientError as error:
-            if self.clients.clock.learn(error, self.clients.runtime.now()):
+            if self.clients.clock.learn(error, self.clients.runtime.now(), signed_offset_s):
                 raise Busy(f"The store refused {sent} because of this machine's clock; send it again.") from error
             if self.clients.dialect is not None and self.clients.dialect.renewed(error):
                 raise Busy(f"The store refused {sent} because its token had ended; send it again.") from error

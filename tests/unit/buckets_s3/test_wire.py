@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3.session
 import pytest
+from botocore.exceptions import ClientError
 
 from gpujob.buckets.opening import separate_connection
 from gpujob.buckets.retrying import RetryingBucket
@@ -139,6 +140,25 @@ def test_a_silent_refusal_far_off_is_taken_for_the_clock(server: Canned, bucket:
     with pytest.raises(Busy):
         bucket.head("k")
     assert bucket.head("k") is not None
+
+
+def test_the_second_of_two_requests_that_were_refused_for_the_clock_at_once_ended_the_worker(
+    server: Canned, bucket: S3Bucket, clock: FixedClock
+) -> None:
+    clock.moment = NOW + HOUR_S
+    server.answers = [error(403, "RequestTimeTooSkewed"), error(403, "RequestTimeTooSkewed"), stored()]
+
+    def overtaken() -> None:
+        try:
+            bucket.place.clients.requests.put_object(Bucket="queue", Key="second", Body=b"")
+        except ClientError:
+            with pytest.raises(Busy):
+                bucket.create("first", b"")
+            raise
+
+    with pytest.raises(Busy, match="this machine's clock"):
+        bucket.place.ask("PUT", "second", overtaken)
+    assert bucket.create("second", b"") == "abc"
 
 
 def test_a_store_that_goes_on_refusing_is_said(server: Canned, bucket: S3Bucket, clock: FixedClock) -> None:
