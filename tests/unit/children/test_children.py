@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from gpujob import settings
 from gpujob.buckets.memory import MemoryBucket
 from gpujob.records import Manifest, Result
-from gpujob import settings
 from gpujob.specs import parse_object
 from gpujob.store import JobStore
 from gpujob_worker.children.child import Child
@@ -106,10 +106,6 @@ def test_it_gives_no_credentials_to_the_child(served: Served, monkeypatch: pytes
     assert b"GPUJOB_ALLOW_SECRETS=HF_TOKEN" in environment
 
 
-@pytest.mark.parametrize(
-    ("do", "kind", "words"),
-    [
-        ("raise", "engine", "RuntimeError: broke in the middle"),
 def test_an_allowed_secret_that_no_rule_knows_by_its_name_is_not_in_the_childs_environment(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +119,10 @@ def test_an_allowed_secret_that_no_rule_knows_by_its_name_is_not_in_the_childs_e
     assert b"DB_URL" not in environment and b"hidden" not in environment
 
 
+@pytest.mark.parametrize(
+    ("do", "kind", "words"),
+    [
+        ("raise", "engine", "RuntimeError: broke in the middle"),
         ("fail", "invalid_input", "the input is odd"),
         ("segfault", "engine", "SIGSEGV"),
         ("exit", "engine", "exit code 3"),
