@@ -13,15 +13,18 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpujob.chance import token
 from gpujob.errors import Configuration, LocalDisk
 from gpujob.records import Manifest
-from gpujob.settings import state_dir
+from gpujob.settings import TRUST_SUBMITTERS, environment, state_dir
 from gpujob.specs.quantities import format_duration
 from gpujob_cli.output import Line
 from gpujob_cli.session import Session
+
+if TYPE_CHECKING:
+    from gpujob.signing.identity import Identity
 
 IDLE_EXIT = "30s"
 LEAVE_WITHIN_S = 10.0
@@ -32,19 +35,22 @@ MODEL_OF = {"tts.narrate": "kokoro"}
 class LocalWorker:
     """A worker process on this machine, for some kinds of one store, or for certain jobs alone."""
 
-    def __init__(
-        self, url: str, kinds: Collection[str], jobs: Collection[str] = (), *, profile: str | None = None
-    ) -> None:
+    def __init__(self, session: Session, kinds: Collection[str], jobs: Collection[str] = ()) -> None:
         self.log = _log_file()
-        command = [sys.executable, "-m", "gpujob_worker", "--store", url, "--idle-exit", IDLE_EXIT]
+        command = [sys.executable, "-m", "gpujob_worker", "--store", session.url, "--idle-exit", IDLE_EXIT]
         command += ["--kinds", ",".join(sorted(kinds))]
-        command += ["--profile", profile] if profile else []
+        command += ["--profile", session.profile] if session.profile else []
         for job_id in jobs:
             command += ["--job", job_id]
         with self.log.open("wb") as log:
             # A session of its own: a Ctrl-C that is meant for us must not reach the job.
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment(**whose_jobs(session.identity)),
+                start_new_session=True,
             )
 
     @property
@@ -76,6 +82,13 @@ class LocalWorker:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         told = [line for line in lines if re.search(r"error:|not served here", line)] or lines[-1:]
         return "; ".join(line.strip() for line in told) or "it said nothing"
+
+
+def whose_jobs(identity: Identity) -> dict[str, str]:
+    """The variables by which a worker that signs with this user's key runs this user's jobs alone, where nobody is named."""
+    if identity.key is None or identity.submitters:
+        return {}
+    return {TRUST_SUBMITTERS: identity.key.public.text}
 
 
 class Serving:
@@ -131,7 +144,7 @@ class Serving:
         )
 
     def _start(self) -> None:
-        self._worker = LocalWorker(self._session.url, self._kinds, profile=self._session.profile)
+        self._worker = LocalWorker(self._session, self._kinds)
         self._session.out.say(
             f"no live worker, so this machine does it: a worker serves {', '.join(sorted(self._kinds))}"
         )
@@ -174,7 +187,7 @@ class Fallback(Serving):
         for kind in sorted(self._kinds):
             require_executor(kind)
             fetch_model(self._session, kind)
-        self._worker = LocalWorker(self._session.url, self._kinds, tuple(self._jobs), profile=self._session.profile)
+        self._worker = LocalWorker(self._session, self._kinds, tuple(self._jobs))
         what = "it" if len(self._jobs) == 1 else f"these {len(self._jobs)} jobs"
         self._session.out.say(f"no live worker for {format_duration(self._after_s)}, so this machine does {what}")
 
