@@ -8,25 +8,29 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import pytest
 
 from gpujob import settings
 from gpujob.buckets.memory import MemoryBucket
-from gpujob.records import Manifest, Result
+from gpujob.records import Manifest, QueueConfig, Result
 from gpujob.specs import parse_object
 from gpujob.store import JobStore
 from gpujob_worker.children.child import Child
-from gpujob_worker.children.executor import ChildExecutor
+from gpujob_worker.children.executor import GRACE_S, ChildExecutor
 from gpujob_worker.children.output import Output
+from gpujob_worker.context import AttemptContext
 from gpujob_worker.worker import Limits, Worker
 from tests.fake_job import FakeJob
 from tests.unit.children.victims import Victim
 
 TARGET = "tests.unit.children.victims:Victim"
 ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 10.0  # with a machine that has other things to do
 
 
 class Served:
@@ -206,10 +210,12 @@ def test_a_kill_that_the_memory_killer_counted_is_called_by_its_name(
 
 def test_a_hanging_job_ends_by_its_timeout_and_leaves_nothing_behind(served: Served) -> None:
     served.run("nothing")  # its start is not to use up the time
-    result = served.run("hang", timeout=2)
+    result = served.run("hang", timeout=5)
     assert result.error is not None
     assert result.error.type == "timeout"
     sleeper = next(line.split()[1] for line in served.log(result).splitlines() if line.startswith("sleeper"))
+    with suppress(ProcessLookupError):  # it has gone already
+        _wait_for_end(os.pidfd_open(int(sleeper)))
     assert gone(int(sleeper))
     assert served.run("nothing").output["runs"] == 1, "it was a fresh child"
 
@@ -252,7 +258,7 @@ def test_an_answer_that_is_there_is_not_stopped_any_more(
     assert served.executor._child is not None and served.executor._child.pid == pid
 
 
-def test_cancel_stops_the_work(served: Served) -> None:
+def test_a_job_that_is_given_back_stops_in_its_child(served: Served) -> None:
     job_id = served.submit("obey", timeout=600)
     started = threading.Event()
     worker = served.worker()
@@ -266,6 +272,30 @@ def test_cancel_stops_the_work(served: Served) -> None:
     thread.join(20)
     assert not thread.is_alive()
     assert served.store.status(job_id).state == "queued"
+
+
+def test_a_cancel_through_the_bucket_ends_a_deaf_job_with_all_that_it_has_started(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: Queue[str] = Queue()
+    monkeypatch.setattr(AttemptContext, "log", lambda self, text: said.put(text))
+    served.store = JobStore(MemoryBucket(), config=QueueConfig(ttl_s=3.0, beat_s=0.2))
+    job_id = served.submit("hang", timeout=600)
+    worker = served.worker()
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        sleeper = int(said.get(timeout=30).split()[1])
+        watched = os.pidfd_open(sleeper)
+        served.store.cancel(job_id)
+        _wait_for_end(watched, within_s=3.0 + GRACE_S + PATIENCE_S)
+        assert gone(sleeper)
+    finally:
+        worker.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+    assert (served.store.status(job_id).state, dict(worker.summary.endings)) == ("cancelled", {"dropped": 1})
+    assert served.run("nothing").output["runs"] == 1, "it was a fresh child"
 
 
 def test_a_flood_costs_lines_and_nothing_else(served: Served) -> None:
@@ -305,10 +335,10 @@ def test_a_worker_that_is_killed_takes_its_child_and_its_processes_along() -> No
         assert gone(pid)
 
 
-def _wait_for_end(descriptor: int) -> None:
+def _wait_for_end(descriptor: int, within_s: float = 20.0) -> None:
     import select
 
-    ready, _, _ = select.select([descriptor], [], [], 20)
+    ready, _, _ = select.select([descriptor], [], [], within_s)
     assert ready, "the process still runs"
 
 
