@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from gpujob import keys
 from gpujob.bounds import MAX_PRESENCE_EVERY_S
-from gpujob.errors import CorruptRecord, NotFound, WrongProtocol
+from gpujob.errors import CorruptRecord, NotFound, Unavailable, WrongProtocol
 from gpujob.protocol import cleaning
-from gpujob.protocol.context import Context
+from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context
 from gpujob.protocol.listing import every_entry
 from gpujob.protocol.writes import create, replace
 from gpujob.records import Presence, decode
@@ -89,8 +89,11 @@ def _lately(ctx: Context) -> Iterator[tuple[str, str]]:
 
 
 def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], bool]) -> Presence:
-    """Writes an operator's control word into a worker's record; it obeys at its next write."""
-    key = keys.worker(worker_id)
+    """Writes an operator's control word into a worker's record; it obeys at its next write.
+
+    Raises NotFound, and Unavailable where `give_up()` says so before the word is known to stand there.
+    """
+    key, pause_s = keys.worker(worker_id), FIRST_PAUSE_S
     while True:
         found = ctx.insist(lambda: ctx.get(key), give_up)
         if found is None:
@@ -101,3 +104,10 @@ def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], b
         again = ctx.insist(lambda: ctx.get(key), give_up)
         if again is not None and decode(Presence, key, again.body).control == word:
             return presence
+        if give_up():
+            raise Unavailable(
+                f"the store did not take the word for worker {worker_id}",
+                hint="Is it full? `gpujob doctor --probe` tries writes.",
+            )
+        ctx.runtime.sleep(pause_s * (0.5 + ctx.rng.random()))
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 2)

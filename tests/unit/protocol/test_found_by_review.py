@@ -10,7 +10,8 @@ from gpujob import keys
 from gpujob.decisions import beat_silence_s, margin_s
 from gpujob.errors import Unavailable
 from gpujob.protocol.poll import LONGEST_CROWD_TTLS
-from gpujob.records import Hint
+from gpujob.protocol.presence import PresenceKeeper
+from gpujob.records import Hint, Presence
 from gpujob.testing.store_setting import claim, echo, poller
 from tests.unit.protocol.scripted import Scene, scene
 
@@ -134,3 +135,17 @@ def test_after_a_mass_death_the_take_over_took_most_of_an_hour() -> None:
     longest_s = ttl_s + margin_s(ttl_s) + LONGEST_CROWD_TTLS * ttl_s
     queue.clock.sleep(longest_s + 1)
     assert all(finder.next() for finder in idle)
+
+
+def test_a_word_to_a_worker_was_sent_without_pause_or_end_while_the_store_took_no_writes() -> None:
+    """As a full MinIO does: what it has can be read."""
+    queue = scene()
+    here = Presence(id="w", session="s" * 16, started_at=1.0)
+    PresenceKeeper(queue.store.context, here).update()
+    queue.order("replace", keys.WORKERS, NOBODY_KNOWS, times=1000)
+    with pytest.raises(Unavailable, match="did not take the word for worker w"):
+        queue.store.command_worker("w", "drain")
+    (refusals,) = queue.script.left()
+    assert queue.clock.elapsed() < queue.store.patience_s + 10 and refusals.times > 980
+    queue.script.left().clear()
+    assert queue.store.command_worker("w", "drain").control == "drain"
