@@ -314,51 +314,6 @@ def test_without_anything_to_preload_the_daemon_is_left_in_peace(ollama: Ollama)
     assert ollama.requests == []
 
 
-def test_what_was_loaded_for_a_worker_leaves_a_daemon_that_was_found(ollama: Ollama, tmp_path: Path) -> None:
-    """Closing chat freed nothing there, so that a picture found no memory until the daemon's own five minutes were over."""
-    ollama.models.append("somebody-elses:1b")
-    ollama.loaded["somebody-elses:1b"] = 0
-    chat = executor(ollama)
-    chat.run(chat_job(tmp_path))
-    chat.load({"model": "somebody-elses:1b"}, unheard)
-    assert set(ollama.loaded) == {MODEL, "somebody-elses:1b"}
-    chat.close()
-    assert set(ollama.loaded) == {"somebody-elses:1b"}
-    assert ollama.asked("/api/chat")[-1] == {
-        "model": MODEL,
-        "messages": [],
-        "tools": [],
-        "stream": False,
-        "keep_alive": 0,
-    }
-
-
-def test_the_model_that_the_device_was_tried_with_leaves_too(ollama: Ollama, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gpujob_worker.speech.devices.gpu_present", lambda: True)
-    chat = executor(ollama)
-    chat.device()
-    assert list(ollama.loaded) == [MODEL]
-    chat.close()
-    assert ollama.loaded == {}
-
-
-def test_a_daemon_that_has_gone_or_hangs_does_not_keep_chat_from_closing(
-    ollama: Ollama, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gpujob_worker.executors.chat.UNLOAD_S", 0.0)
-    chat = executor(ollama)
-    chat.load({"model": MODEL}, unheard)
-    chat.close()
-    assert "keeps what was loaded for this worker" in caplog.text
-    with imitation() as gone:
-        chat = executor(gone)
-        chat.load({"model": MODEL}, unheard)
-    caplog.clear()
-    monkeypatch.setattr("gpujob_worker.executors.chat.UNLOAD_S", 30.0)
-    chat.close()
-    assert "keeps what was loaded for this worker" in caplog.text
-
-
 def test_a_gpu_that_the_model_is_not_on_is_told(
     ollama: Ollama, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -370,16 +325,6 @@ def test_a_gpu_that_the_model_is_not_on_is_told(
     outcome = run(ollama, chat_job(tmp_path))
     assert outcome.engine is not None and outcome.engine.device == "cuda"
     assert outcome.warnings == []
-
-
-def test_the_device_is_tried_with_a_model(ollama: Ollama, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert executor(ollama).device().name == "cpu"
-    monkeypatch.setattr("gpujob_worker.speech.devices.gpu_present", lambda: True)
-    monkeypatch.setattr(placing, "gpu_present", lambda: True)
-    ollama.vram = 9
-    assert (executor(ollama).device().name, list(ollama.loaded)) == ("cuda", [MODEL])
-    ollama.models, ollama.loaded = [], {}
-    assert executor(ollama).device().name == ""
 
 
 def test_readiness(ollama: Ollama, monkeypatch: pytest.MonkeyPatch) -> None:
