@@ -2,7 +2,8 @@
 
 A corrupt or foreign object is never moved or deleted before done/ stands, nor is a hint that is all there is of its job;
 a corrupt done/ is only reported. An idempotency key that cannot be read is freed once it is a day old and every job could
-be read and none is called by it.
+be read and none is called by it. A record of a later protocol than its queue's counts as one that cannot be read once it
+is a day old.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gpujob.protocol.manifests import every_manifest
 from gpujob.protocol.removal import SETTLED_S
 from gpujob.protocol.status import lease_of
 from gpujob.records import (
+    PROTOCOL,
     Hint,
     JobError,
     Lease,
@@ -90,8 +92,11 @@ def _look(ctx: Context, entry: Entry) -> Finding | None:
     except (CorruptRecord, WrongProtocol) as error:
         if key.startswith(keys.UNIQUE):
             return _damaged_key(ctx, entry, error)
-        mendable = isinstance(error, CorruptRecord) and model is not Result and job_id is not None
-        return Finding(key, error.message, job_id if mendable else None, mendable=mendable)
+        if model is Result or job_id is None:
+            return Finding(key, error.message)
+        if isinstance(error, WrongProtocol):
+            return _newer(ctx, entry, job_id, error)
+        return Finding(key, error.message, job_id, mendable=True)
     return None
 
 
@@ -133,11 +138,33 @@ def _orphan(ctx: Context, key: str, job_id: str | None, found: Found) -> Finding
     return Finding(key, ORPHAN, job_id, mendable=True)
 
 
+def _newer(ctx: Context, entry: Entry, job_id: str, error: WrongProtocol) -> Finding:
+    """The finding for a job of a later protocol: an upgrade that is under way, or, after a day of none, a job of nobody's."""
+    if _upgraded(ctx):
+        return Finding(entry.key, error.message)
+    old = _is_old(ctx, entry)
+    later = "" if old else "; it can be ended when it is a day old"
+    return Finding(entry.key, f"{error.message}, and so does the queue{later}", job_id, mendable=old)
+
+
+def _upgraded(ctx: Context) -> bool:
+    """Whether the queue itself is of a later protocol by now, or does not say."""
+    try:
+        found = ctx.get(keys.QUEUE)
+        return found is not None and decode(QueueConfig, keys.QUEUE, found.body).protocol > PROTOCOL
+    except (CorruptRecord, WrongProtocol):
+        return True
+
+
+def _is_old(ctx: Context, entry: Entry) -> bool:
+    return ctx.store_now() - entry.last_modified >= DAY_S
+
+
 def _damaged_key(ctx: Context, entry: Entry, error: CorruptRecord | WrongProtocol) -> Finding:
-    old = ctx.store_now() - entry.last_modified >= DAY_S  # whoever put it has put its job too, or has given up
-    corrupt = isinstance(error, CorruptRecord)
-    later = "; it can be freed when it is a day old" if corrupt and not old else ""
-    return Finding(entry.key, error.message + later, mendable=corrupt and old)
+    old = _is_old(ctx, entry)  # whoever put it has put its job too, or has given up
+    lost = isinstance(error, CorruptRecord) or not _upgraded(ctx)
+    later = "; it can be freed when it is a day old" if lost and not old else ""
+    return Finding(entry.key, error.message + later, mendable=lost and old)
 
 
 def _free(ctx: Context, findings: list[Finding]) -> list[Finding]:
