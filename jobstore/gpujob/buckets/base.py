@@ -50,7 +50,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of keys in ascending order; `truncated` when there are more after the last one."""
+    """One page of keys in ascending order; `truncated` when there are more after the last one, so never without one."""
 
     entries: tuple[Entry, ...]
     truncated: bool

@@ -1,8 +1,9 @@
 """A bucket on anything that speaks S3: AWS, MinIO, SeaweedFS, R2, Ceph and the like.
 
 Invariant: one call of a verb is one HTTP request, sent once. (An upload in parts is several; on AWS botocore looks for
-the bucket's region, once, where the configured one is wrong; a body that does not fit its ETag is read again; and a
-HEAD that is refused is followed by a GET, for an answer to HEAD does not say why.)
+the bucket's region, once, where the configured one is wrong; a body that does not fit its ETag is read again; a HEAD
+that is refused is followed by a GET, for an answer to HEAD does not say why; and a page of a listing that has no keys, but
+says that there are more, by the next one.)
 
 Versions are ETags without their quotes. `etag_style` says how a replace sends them back: most stores take the quoted
 form, Ceph and its relatives only the bare one; the probe finds out, and the queue remembers.
@@ -32,6 +33,7 @@ from gpujob.clock import SYSTEM, Runtime
 from gpujob.errors import BucketError, Configuration, Denied, Unavailable
 
 EtagStyle = Literal["quoted", "unquoted"]
+EMPTY_PAGES = 20  # of one listing, one after the other
 
 
 class S3Bucket:
@@ -122,14 +124,25 @@ class S3Bucket:
             query["StartAfter"] = place.prefix + after
 
         def send() -> Listing:
-            answer: Any = self._s3.list_objects_v2(**query)
-            if "IsTruncated" not in answer:  # an answer that broke off before its first byte is parsed as an empty one
-                raise Unavailable(f"The store's answer to LIST {prefix} in {self.url} is empty.")
+            answer = self._page(prefix, query)
             entries = tuple(entry_of(row, place.prefix) for row in answer.get("Contents", ()))
             full = len(entries) == query["MaxKeys"]
             return Listing(entries[:limit], answer["IsTruncated"] or full, date_of(answer))
 
         return place.ask("LIST", prefix, send)
+
+    def _page(self, prefix: str, query: Any) -> Any:
+        """The first answer with rows, or the last one: a store may say that there is more, and not yet what."""
+        for _ in range(EMPTY_PAGES):
+            answer: Any = self._s3.list_objects_v2(**query)
+            if "IsTruncated" not in answer:  # an answer that broke off before its first byte is parsed as an empty one
+                raise Unavailable(f"The store's answer to LIST {prefix} in {self.url} is empty.")
+            if answer.get("Contents") or not answer["IsTruncated"]:
+                return answer
+            if not answer.get("NextContinuationToken"):
+                break
+            query = {**query, "ContinuationToken": answer["NextContinuationToken"]}
+        raise Unavailable(f"The store's answers to LIST {prefix} in {self.url} say that there is more, and not what.")
 
     def delete(self, key: str) -> None:
         place = self._place

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from gpujob.buckets.opening import separate_connection
 from gpujob.buckets.retrying import RetryingBucket
-from gpujob.buckets.s3 import S3Bucket, open_s3
+from gpujob.buckets.s3 import EMPTY_PAGES, S3Bucket, open_s3
 from gpujob.buckets.s3_client import S3Clients, Timeouts, is_tigris, plain_endpoint
 from gpujob.chance import Random
 from gpujob.clock import SYSTEM
@@ -111,6 +111,34 @@ def test_a_page_asks_after_a_key_under_the_prefix(server: Canned, bucket: S3Buck
     assert entry.last_modified == NOW - 6.75 and listing.date == NOW and listing.truncated
     path = server.requests[0].path
     assert "prefix=team%2Fa%2Fdone%2F" in path and "start-after=team%2Fa%2Fdone%2F1.json" in path
+
+
+def page(keys: str, *, token: str = "", truncated: bool = True) -> Answer:
+    """A page of a listing with a row for each letter of `keys`."""
+    rows = "".join(
+        f"<Contents><Key>team/a/{key}</Key><ETag>&quot;e&quot;</ETag><Size>3</Size>"
+        "<LastModified>2025-10-09T08:53:13.250Z</LastModified></Contents>"
+        for key in keys
+    )
+    more = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    body = f"<ListBucketResult><IsTruncated>{str(truncated).lower()}</IsTruncated>{rows}{more}</ListBucketResult>"
+    return Answer(200, body.encode())
+
+
+def test_a_page_without_keys_that_says_there_are_more_ended_the_worker(server: Canned, bucket: S3Bucket) -> None:
+    server.answers = [page("", token="one"), page("", token="two"), page("k", truncated=False)]
+    listing = bucket.list("", after="a")
+    assert [entry.key for entry in listing.entries] == ["k"] and not listing.truncated
+    assert ["continuation-token=one" in r.path for r in server.requests] == [False, True, False]
+    assert "continuation-token=two" in server.requests[2].path
+
+
+@pytest.mark.parametrize("token", ["", "again"])
+def test_pages_without_keys_and_without_end_are_no_answer(server: Canned, bucket: S3Bucket, token: str) -> None:
+    server.answers = [page("", token=token)]
+    with pytest.raises(Unavailable, match="say that there is more"):
+        bucket.list("")
+    assert len(server.requests) == (EMPTY_PAGES if token else 1)
 
 
 # ---------------------------------------------------------------------- the clock
