@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from gpujob.errors import Configuration
 from gpujob.home_paths import at_home
@@ -29,6 +29,7 @@ from gpujob.redaction import without_passwords
 PREFIX = "GPUJOB_"
 SIGN_WITH = f"{PREFIX}SIGN_WITH"
 TRUST_SUBMITTERS = f"{PREFIX}TRUST_SUBMITTERS"
+TRUST_LISTS = ("trust_submitters", "trust_workers")
 PROJECT_FILE = "gpujob.toml"
 GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 SCHEMES = ("s3", "gs", "file", "memory")
@@ -78,7 +79,14 @@ def _store_url(value: object) -> object:
     return value
 
 
+def _named(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("it names no key, and an empty list would trust everybody")
+    return value
+
+
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Trusted = Annotated[Words, AfterValidator(_named)]
 
 
 class Settings(BaseModel):
@@ -96,9 +104,9 @@ class Settings(BaseModel):
     """Whether a worker keeps models in the queue's bucket; by the store's address where nobody says."""
     sign_with: str | None = None
     """The key that signs what this machine submits or finishes: a pair's name, or the path of a private key."""
-    trust_submitters: Words = ()
+    trust_submitters: Trusted = ()
     """Public keys, or files of them: a worker runs only what one of these signed."""
-    trust_workers: Words = ()
+    trust_workers: Trusted = ()
     """Public keys, or files of them: whoever waits believes only results that one of these signed."""
     submitted_by: str | None = Field(None, max_length=200)
     max_pending: int | None = Field(None, ge=1)
@@ -297,6 +305,8 @@ class _Gathering:
         for variable, value in variables.items():
             name = variable.removeprefix(PREFIX).lower()
             if not variable.startswith(PREFIX) or name == "profile":
+                continue
+            if name in TRUST_LISTS and not value.strip():  # it must not switch off the list of a file
                 continue
             if name in Settings.model_fields:
                 self.values[name], self.origins[name] = value, f"{variable} in {origin}"

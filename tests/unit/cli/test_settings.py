@@ -128,6 +128,32 @@ def test_a_bad_variable_is_refused_by_name(work: Path, environ: dict[str, str], 
         assert part in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["trust_submitters", "trust_workers"])
+def test_a_list_of_keys_that_names_none_is_refused_and_trusts_nobody(work: Path, name: str) -> None:
+    """What went wrong: ` , ` became an empty list, and an empty list trusts everybody."""
+    variable = f"GPUJOB_{name.upper()}"
+    for value in (" , ", ",", ",,"):
+        with pytest.raises(Configuration, match=rf"{variable} in the environment: .* names no key"):
+            load(environ={variable: value}, folder=work)
+    for text in (f'{name} = ""\n', f'{name} = " , "\n', f"{name} = []\n"):
+        config = write_config(text)
+        with pytest.raises(Configuration, match="names no key") as caught:
+            load(environ={}, folder=work)
+        assert f"{name} in {config}" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["trust_submitters", "trust_workers"])
+def test_a_blank_variable_switches_off_no_list_of_keys(work: Path, name: str) -> None:
+    """What went wrong: an empty variable hid the list of the user's own file, and everybody was trusted."""
+    write_config(f'{name} = ["alice.pub"]\n')
+    for blank in ("", " "):
+        (work / ".env").write_text(f'GPUJOB_{name.upper()}="{blank}"\n')
+        loaded = load(environ={f"GPUJOB_{name.upper()}": blank}, folder=work)
+        assert getattr(loaded.settings, name) == ("alice.pub",)
+    write_config("")
+    assert getattr(load(environ={f"GPUJOB_{name.upper()}": ""}, folder=work).settings, name) == ()
+
+
 def test_bad_files_are_refused_by_name(work: Path) -> None:
     config = write_config("store = \n")
     with pytest.raises(Configuration, match="is not TOML") as caught:
