@@ -22,6 +22,7 @@ from gpujob.placing import OutFolder, different
 STALLS = 3  # openings of a stream in a row that brought nothing
 
 Progress = Callable[[str, int, int], None]
+Check = Callable[[], None]  # raises when its caller has to stop
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,31 @@ def fetch(
     *,
     force: bool = False,
     progress: Progress | None = None,
+    check: Check | None = None,
     workers: int = 4,
 ) -> list[Path]:
-    """The paths of all files, once all are whole and in place. See `gpujob.artifacts.download` for the errors."""
+    """The paths of all files, once all are whole and in place. See `gpujob.artifacts.download` for the errors.
+
+    `check` is called before each chunk, by several threads at a time; what it raises ends the call, and comes out of it.
+    """
     check_names(file.name for file in wanted)
     with OutFolder(out) as folder:
-        fetcher = _Fetcher(bucket, folder, force, progress)
+        fetcher = _Fetcher(bucket, folder, force, progress, check)
         fetcher.fetch_all(fetcher.missing(wanted), workers)
     return [out / file.name for file in wanted]
 
 
 class _Fetcher:
-    """One call: shares the folder, the progress callback and the word to stop among its threads."""
+    """One call: shares the folder, the callbacks and the word to stop among its threads."""
 
-    def __init__(self, bucket: Bucket, folder: OutFolder, force: bool, progress: Progress | None) -> None:
+    def __init__(
+        self, bucket: Bucket, folder: OutFolder, force: bool, progress: Progress | None, check: Check | None
+    ) -> None:
         self._bucket = bucket
         self._folder = folder
         self._force = force
         self._progress = progress
+        self._check = check
         self._talking = threading.Lock()
         self._stop = threading.Event()
 
@@ -131,6 +139,7 @@ class _Fetcher:
         return "" if digest.hexdigest() == file.sha256 else f"its sha256 is not {file.sha256}"
 
     def _receive(self, part: Part, file: Wanted, digest: hashlib._Hash) -> None:
+        self._go_on()
         with self._bucket.download(file.key, offset=part.size_bytes) as chunks:
             if chunks is None:
                 self._folder.discard(part)
@@ -139,13 +148,19 @@ class _Fetcher:
                     hint="It may have been removed by gc or by hand. `gpujob retry` computes it again.",
                 )
             for chunk in chunks:
-                if self._stop.is_set():
-                    raise _Stopped
+                self._go_on()
                 part.append(chunk)
                 digest.update(chunk)
                 self._report(file, min(part.size_bytes, file.size_bytes))
                 if part.size_bytes > file.size_bytes:
                     return
+
+    def _go_on(self) -> None:
+        """Raises where the call has to end."""
+        if self._stop.is_set():
+            raise _Stopped
+        if self._check is not None:
+            self._check()
 
     def _report(self, file: Wanted, done_bytes: int) -> None:
         if self._progress is not None:

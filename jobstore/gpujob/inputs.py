@@ -17,7 +17,7 @@ from gpujob import keys
 from gpujob.artifacts import Snapshot
 from gpujob.buckets.base import Bucket
 from gpujob.errors import CorruptRecord, GpujobError, InvalidSpec, LocalDisk
-from gpujob.fetching import Progress, Wanted
+from gpujob.fetching import Check, Progress, Wanted
 from gpujob.fetching import fetch as fetch_files
 from gpujob.home_paths import at_home
 from gpujob.names import check_names
@@ -54,10 +54,13 @@ def upload(
     return tuple(_upload(ctx, source, sent, progress) for source in sources)
 
 
-def fetch(bucket: Bucket, files: Iterable[InputFile], folder: Path) -> dict[str, Path]:
-    """Fetches a job's inputs into `folder`, verified, and returns their paths by name. Errors as in artifacts.download."""
+def fetch(bucket: Bucket, files: Iterable[InputFile], folder: Path, *, check: Check | None = None) -> dict[str, Path]:
+    """Fetches a job's inputs into `folder`, verified, and returns their paths by name. Errors as in artifacts.download.
+
+    What `check` raises between two chunks ends it.
+    """
     wanted = [Wanted(file.name, keys.input_file(file.sha256), file.size_bytes, file.sha256) for file in files]
-    paths = fetch_files(bucket, wanted, folder) if wanted else []
+    paths = fetch_files(bucket, wanted, folder, check=check) if wanted else []
     return {file.name: path for file, path in zip(wanted, paths, strict=True)}
 
 

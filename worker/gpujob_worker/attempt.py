@@ -28,6 +28,7 @@ from gpujob.errors import (
     LeaseLost,
     LocalDisk,
 )
+from gpujob.fetching import Check
 from gpujob.protocol.claim import settle
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.results import ended, queue_s
@@ -54,7 +55,7 @@ class Crew:
     identity: Mapping[str, Any]  # recorded in the result
     leaving: Callable[[], bool]  # whether the job has to be given back
     secrets: Callable[[Sequence[str]], Mapping[str, str]] = lambda names: {}  # their values, by name
-    bring: Callable[[Path], None] = lambda folder: None  # moves there what was fetched ahead, if anything was
+    bring: Callable[[Path, Check], None] = lambda folder, check: None  # moves there what was fetched ahead
     overlap: bool = False  # whether files go up beside the work
     scratch: Path | None = None  # where the working folders go; the system's temporary folder by default
 
@@ -145,6 +146,7 @@ class Attempt:
         self.held.report(Progress(phase="load", message="loading"))
         self._workdir = _folder(self.crew.scratch)
         self.context = context = self._context(self._workdir)
+        context.files = self._inputs(self._workdir / "inputs", context.check)
         executor = self.crew.load(context.input, context.loading)
         self.held.report(Progress())
         context.check()
@@ -153,19 +155,20 @@ class Attempt:
     def _context(self, workdir: Path) -> AttemptContext:
         held = self.held
         check_input(held.manifest)
-        self.crew.bring(workdir / "inputs")
-        files = inputs.fetch(held.ctx.bucket, held.manifest.files, workdir / "inputs")
         (workdir / "work").mkdir()
         mode = _cache_mode(held.manifest.spec.get("cache"))
         return AttemptContext(
             held,
             workdir=workdir / "work",
-            files=files,
             cache=BucketStepCache(held.ctx, mode),
             leaving=self.crew.leaving,
             secrets=self.crew.secrets(held.manifest.secrets),
             outbox=workdir / "outbox" if self.crew.overlap else None,
         )
+
+    def _inputs(self, folder: Path, check: Check) -> dict[str, Path]:
+        self.crew.bring(folder, check)
+        return inputs.fetch(self.held.ctx.bucket, self.held.manifest.files, folder, check=check)
 
     def _success(self, outcome: Outcome, context: AttemptContext) -> Result:
         redact = context.redactor

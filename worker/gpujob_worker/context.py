@@ -18,9 +18,9 @@ from gpujob.redaction import Redactor
 
 from .executor import StepCache
 from .logs import LogUploader
+from .stopping import CHECK_EVERY_S
 from .uploads import BesideUploads, Uploads
 
-CHECK_EVERY_S = 0.5
 MOST_WARNINGS = 100
 MOST_WARNING_CHARS = 2000
 
@@ -33,7 +33,6 @@ class AttemptContext:
         held: HeldLease,
         *,
         workdir: Path,
-        files: Mapping[str, Path],
         cache: StepCache,
         leaving: Callable[[], bool],
         secrets: Mapping[str, str] = {},
@@ -45,7 +44,7 @@ class AttemptContext:
         self.kind = manifest.kind
         self.input = manifest.input
         self.attempt = held.record.attempt
-        self.files = files
+        self.files: Mapping[str, Path] = {}  # until they are here
         self.workdir = workdir
         self.cache = cache
         self.secrets = secrets

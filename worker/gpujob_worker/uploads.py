@@ -19,6 +19,8 @@ from gpujob.errors import JobCancelled, JobFailed
 from gpujob.protocol.lease import HeldLease
 from gpujob.records import Artifact
 
+from . import stopping
+
 
 @dataclass(frozen=True)
 class _File:
@@ -50,10 +52,10 @@ class Uploads:
         self._take(_File(name, path, media_type))
 
     def finish(self) -> None:
-        """Returns when all files are in the bucket. Raises what kept one from it."""
+        """Returns when all files are in the bucket. Raises what kept one from it, or that the job has to stop."""
 
     def abandon(self) -> None:
-        """Uploads nothing more, and returns when nothing reads the files any longer."""
+        """Begins no further upload. One that is under way is not waited for: its bytes are nobody's, as it is in no result."""
 
     def _take(self, file: _File) -> None:
         elapsed = self._held.ctx.runtime.elapsed
@@ -62,11 +64,14 @@ class Uploads:
         self.seconds += elapsed() - started_s
 
     def _upload(self, file: _File) -> None:
-        self._check()
+        self._go_on()
         held = self._held
-        self.made.append(
-            artifacts.upload(held.ctx.bucket, held.prefix, file.name, file.path, media_type=file.media_type)
-        )
+        path = stopping.watched(file.path, self._go_on)
+        self.made.append(artifacts.upload(held.ctx.bucket, held.prefix, file.name, path, media_type=file.media_type))
+
+    def _go_on(self) -> None:
+        """Raises where the job has to stop."""
+        self._check()
 
 
 class BesideUploads(Uploads):
@@ -85,20 +90,20 @@ class BesideUploads(Uploads):
         return self._task is not None and len(self.made) < len(self._names) and self._error is None
 
     def finish(self) -> None:
-        """Returns when all files are in the bucket. Raises what kept one from it."""
+        """Returns when all files are in the bucket. Raises what kept one from it, or that the job has to stop."""
         if self._task is not None:
             self._queue.put(None)
-            self._task.join()
+            stopping.join(self._task, self._check)
             self._task = None
         if self._error is not None:
             raise self._error
 
     def abandon(self) -> None:
-        """Uploads nothing more, and returns when nothing reads the files any longer."""
+        """Begins no further upload. One that is under way is not waited for: its bytes are nobody's, as it is in no result."""
         if self._task is not None:
             self._error = self._error or JobCancelled("the attempt is over")
             self._queue.put(None)
-            self._task.join()
+            self._task.join(stopping.LETS_GO_S)
             self._task = None
 
     def _take(self, file: _File) -> None:
@@ -112,6 +117,12 @@ class BesideUploads(Uploads):
             shutil.copyfile(file.path, kept)
         self._queue.put(_File(file.name, kept, file.media_type))
         self._task = self._task or self._held.ctx.runtime.spawn(f"uploads of {self._held.id}", self._work)
+
+    def _go_on(self) -> None:
+        """Raises where the job has to stop, or is over."""
+        if self._error is not None:
+            raise self._error
+        self._check()
 
     def _work(self) -> None:
         while (file := self._queue.get()) is not None:

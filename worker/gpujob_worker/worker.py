@@ -18,6 +18,7 @@ from typing import Any
 
 from gpujob.clock import Task
 from gpujob.errors import BucketError, GpujobError, JobReleased, LocalDisk
+from gpujob.fetching import Check
 from gpujob.protocol.chosen import Chosen
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.poll import Poller
@@ -161,9 +162,9 @@ class Worker:
             self._load_first()
             self._serve()
         finally:
-            self._finish_last()
             if self._ahead is not None:
-                self._ahead.drop()
+                self._ahead.close()
+            self._finish_last()
             self._gone.set()
             self._roster.close()
             if presence is not None:
@@ -248,7 +249,7 @@ class Worker:
             identity={"id": self.id, **self.machine},
             leaving=lambda: self._stopping,
             secrets=lambda names: {name: self._secrets[name] for name in names},
-            bring=lambda folder: self._bring(held.manifest, folder),
+            bring=lambda folder, check: self._bring(held.manifest, folder, check),
             overlap=self._overlap,
             scratch=self._scratch,
         )
@@ -259,12 +260,13 @@ class Worker:
         else:
             self._finish(attempt)
 
-    def _bring(self, manifest: Manifest, folder: Path) -> None:
+    def _bring(self, manifest: Manifest, folder: Path, check: Check) -> None:
         """Hands over what was fetched ahead for this job, and begins with the next one's."""
         if self._ahead is not None:
-            self._ahead.take(manifest.id, folder)
+            self._ahead.take(manifest.id, folder, check)
             self._ahead.saw(manifest)
-            self._ahead.begin(self._finder.peek())
+            if not self._draining:
+                self._ahead.begin(self._finder.peek())
 
     def _finish(self, attempt: Attempt) -> None:
         held = attempt.held

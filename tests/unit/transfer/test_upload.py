@@ -13,10 +13,10 @@ from gpujob import inputs
 from gpujob.artifacts import download, upload
 from gpujob.buckets.memory import MemoryBucket
 from gpujob.clock import SYSTEM
-from gpujob.errors import ChecksumMismatch, InvalidSpec, LocalDisk, UnsafeName
+from gpujob.errors import ChecksumMismatch, InvalidSpec, JobReleased, LocalDisk, UnsafeName
 from gpujob.protocol.context import Context
 from gpujob.records import QueueConfig
-from tests.unit.transfer.parts import PREFIX, put
+from tests.unit.transfer.parts import PREFIX, Recorded, put
 
 
 class Counted(MemoryBucket):
@@ -159,6 +159,25 @@ def test_the_worker_refuses_an_altered_input(tmp_path: Path) -> None:
     put(bucket, f"inputs/sha256/{file.sha256}", b"evil")
     with pytest.raises(ChecksumMismatch, match=r"sub/in\.mp4"):
         inputs.fetch(bucket, [file], tmp_path / "work")
+
+
+def test_inputs_come_down_until_somebody_says_stop(tmp_path: Path) -> None:
+    bucket = Recorded(chunk_bytes=1000)
+    files = []
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(name.encode() * 100_000)
+        files += inputs.upload(queue(bucket), [File(name, name)], base_dir=tmp_path)
+    chunks = iter(range(20))
+
+    def check() -> None:
+        if next(chunks, None) is None:
+            raise JobReleased("this worker is leaving")
+
+    with pytest.raises(JobReleased):
+        inputs.fetch(bucket, files, tmp_path / "work", check=check)
+    assert not [path for path in (tmp_path / "work").iterdir() if path.name in ("a", "b", "c")]
+    assert sum(path.stat().st_size for path in (tmp_path / "work").rglob("*") if path.is_file()) <= 20_000
+    assert len(inputs.fetch(bucket, files, tmp_path / "work")) == 3
 
 
 def test_no_inputs_make_no_folder(tmp_path: Path) -> None:

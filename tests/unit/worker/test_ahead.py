@@ -85,7 +85,7 @@ def test_what_could_not_be_fetched_ahead_is_fetched_when_the_job_runs(
 ) -> None:
     tried = []
 
-    def fails(*args: object) -> None:
+    def fails(*args: object, **more: object) -> None:
         tried.append(args)
         raise Unavailable("the store is away")
 
