@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gpujob.clock import SYSTEM
 from gpujob_worker.video import program
 from tests.sizing import require_or_skip
 
 HOW = "apt-get install ffmpeg, or pip install imageio-ffmpeg"
 RATE = 48_000
+PATIENCE_S = 60.0
 
 
 def need_ffmpeg() -> program.Program:
@@ -57,6 +59,14 @@ def tags(path: Path) -> dict[str, str]:
     """The file's own tags."""
     lines = ffmpeg("-i", path, "-f", "ffmetadata", "-").decode().splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def wait_for_end_below(folder: Path) -> None:
+    """Returns when no process works below `folder` any more."""
+    until_s = SYSTEM.elapsed() + PATIENCE_S
+    while found := working_below(folder):
+        assert SYSTEM.elapsed() < until_s, f"still working: {found}"
+        SYSTEM.sleep(0.05)
 
 
 def working_below(folder: Path) -> list[str]:

@@ -130,7 +130,7 @@ def _send(
     if stall is not None:
         request.wfile.write(body[: len(body) // 2])
         stall.stalled.set()
-        stall.go_on.wait(60)
+        stall.go_on.wait(200)
         body = body[len(body) // 2 :]
     request.wfile.write(body)
 

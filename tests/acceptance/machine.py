@@ -27,7 +27,7 @@ from gpujob_cli import app
 from gpujob_worker import EchoExecutor, Limits, Worker
 
 GPUJOB = Path(sysconfig.get_path("scripts")) / "gpujob"
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ __all__ = ["minio", "s3_server", "seaweedfs"]
 
 pytestmark = pytest.mark.xdist_group("chaos")  # one at a time, and nobody else waits for it
 
-PLAN = chaos.Plan(jobs=pick(60, 200), job_s=pick(0.4, 0.8), seed=7)
+PLAN = chaos.Plan(jobs=pick(60, 200), job_s=pick(0.4, 0.8), deadline_s=1400.0, seed=7)
 DEFAULT_TTL = chaos.Plan(
     jobs=24,
     ttl_s=30.0,
@@ -31,7 +31,7 @@ DEFAULT_TTL = chaos.Plan(
     kill_every_s=(3.0, 6.0),
     most_blows=9,
     freeze_s=33.0,
-    deadline_s=500.0,
+    deadline_s=1400.0,
     seed=8,
 )
 

@@ -64,7 +64,7 @@ def test_a_failure_is_100_and_the_worker_is_gone_all_the_same(person: Person) ->
 
 
 def test_ctrl_c_leaves_the_job_to_its_worker(person: Person) -> None:
-    with person.running("echo", "later", "--sleep", "1s") as trying:
+    with person.running("echo", "later", "--sleep", "4s") as trying:
         trying.wait_for("running on")
         done = trying.interrupt()
     assert done.code == 130

@@ -26,6 +26,8 @@ from tests.sizing import only_at_full_size, require_or_skip
 
 URL = "s3://gpujob/four-kinds"
 PATIENCE_S = 400.0
+ROUNDED_S = 2.0  # a store's clock has whole seconds, and two moments of it are compared
+UNCOUNTED_S = 10.0  # the most that requests take which no timing counts, on a loaded machine
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -59,8 +61,14 @@ def served(store: JobStore, server: Server, place: Path, spec: dict[str, Any], *
     timings = result.timings
     assert timings is not None
     assert min(timings.queue, timings.load, timings.run, timings.upload) >= 0
-    took_s = result.finished_at - result.created_at
-    assert timings.queue + timings.load + timings.run + timings.upload == pytest.approx(took_s, abs=2.0)
+    assert result.started_at is not None
+    in_hand_s = timings.load + timings.run + timings.upload
+    for counted_s, whole_s in (
+        (timings.queue, result.started_at - result.created_at),
+        (in_hand_s, result.finished_at - result.started_at),
+        (timings.queue + in_hand_s, result.finished_at - result.created_at),
+    ):
+        assert whole_s - UNCOUNTED_S <= counted_s <= whole_s + ROUNDED_S, (timings, result)
     return result
 
 

@@ -17,6 +17,8 @@ from tests.sizing import require_or_skip
 
 from .hub import COMMIT, TOKEN, Hub, running
 
+PATIENCE_S = 100.0  # a heavy import
+
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
     "scheduler": ["diffusers", "PNDMScheduler"],
@@ -86,7 +88,7 @@ class Client:
 
     def fetch(self, name: str, revision: str | None = None, token: str | None = None) -> dict[str, Any]:
         process = self.start(name, revision, token, stop=False)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=PATIENCE_S)
         answer: dict[str, Any] = json.loads(out.splitlines()[-1])
         return answer
 
@@ -150,7 +152,7 @@ def test_a_fetch_reports_how_far_it_is_and_stops_when_it_is_told(hub: Hub, clien
     hub.stalling = WEIGHTS
     process = client.start("acme/tiny", None, None, stop=True)
     assert process.stdin is not None and process.stdout is not None
-    assert hub.stalled.wait(60)
+    assert hub.stalled.wait(PATIENCE_S)
     process.stdin.write("\n")
     process.stdin.flush()
     answer = json.loads(process.stdout.readline())  # it answers while the hub still holds half the file back
@@ -160,5 +162,5 @@ def test_a_fetch_reports_how_far_it_is_and_stops_when_it_is_told(hub: Hub, clien
     assert (of, message) == (total, "fetching acme/tiny (0.0 GB)") and 0 <= done < total
     hub.stalling = ""
     hub.go_on.set()
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert client.fetch("acme/tiny")["files"] == sorted(NEEDED)

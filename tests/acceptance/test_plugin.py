@@ -15,13 +15,15 @@ from tests.acceptance.processes import WorkerProcess
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "examples" / "plugin"
 
+pytestmark = pytest.mark.timeout(400)  # pip fetches what it builds with
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which pip has installed the plug-in, without touching this environment."""
     folder = tmp_path_factory.mktemp("site")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), str(PLUGIN)]
-    subprocess.run(pip, check=True)
+    subprocess.run(pip, check=True, env={**os.environ, "PIP_RETRIES": "10"})
     return folder
 
 

@@ -32,7 +32,7 @@ PLAN = replace(
     job_s=pick(0.5, 0.05),
     first_blow_s=1.0,
     look_every_s=pick(0.2, 0.5),
-    deadline_s=900.0,
+    deadline_s=1400.0,
 )
 
 

@@ -52,7 +52,7 @@ def test_a_server_that_dies_and_comes_back(own_server: Server, monkeypatch: pyte
     for name, value in own_server.environment().items():
         monkeypatch.setenv(name, value)
     target = trials.on_server(own_server)
-    plan = replace(trials.PLAN, jobs=JOBS, kill_every_s=(4.0, 8.0), seed=3)
+    plan = replace(trials.PLAN, jobs=JOBS, kill_every_s=(4.0, 8.0), deadline_s=800.0, seed=3)
     killing = Killing(own_server)
     with tempfile.TemporaryDirectory(prefix="gpujob-crowd-", ignore_cleanup_errors=True) as out:
         people = Crowd(target.store(target.port), Path(out))

@@ -13,7 +13,7 @@ from tests.faults.proxy import FaultProxy
 from tests.unit.buckets_s3.canned import Canned, Request, canned, stored
 
 SENT, HELD = b"what the client sends" * 40, b"what the server has" * 40
-LATE_S = 1.5
+LATE_S = 6.0  # late enough for a client on a loaded machine to have given up
 PATIENCE_S = 0.3
 
 

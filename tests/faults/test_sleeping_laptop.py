@@ -23,7 +23,7 @@ from gpujob_worker import EchoExecutor, Limits, Worker
 from gpujob_worker.executor import Executor, JobContext, Outcome
 
 T = TypeVar("T")
-CONFIG = QueueConfig(created_at=1.0, ttl_s=3.0, beat_s=1.0)
+CONFIG = QueueConfig(created_at=1.0, ttl_s=8.0, beat_s=1.0)
 WRITES = {"create", "replace", "delete", "upload"}
 PATIENCE_S = 60.0
 

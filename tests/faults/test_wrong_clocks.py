@@ -20,19 +20,21 @@ __all__ = ["minio", "s3_server", "seaweedfs"]
 DAY_S = 86400.0
 JOBS = 3
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.mark.parametrize(("off_by_s", "said"), [(DAY_S, "24 h 0 min ahead of"), (-DAY_S, "24 h 0 min behind")])
 def test_a_worker_whose_clock_is_a_day_off(off_by_s: float, said: str, s3_server: Server, tmp_path: Path) -> None:
     target = trials.on_server(s3_server)
     store = target.store(target.port)
-    save(store.context, QueueConfig(created_at=SYSTEM.now(), ttl_s=4.0, beat_s=1.0))
+    save(store.context, QueueConfig(created_at=SYSTEM.now(), ttl_s=15.0, beat_s=1.0))
     artifact = {"name": "a.bin", "bytes": 100}
     spec = {"kind": "echo", "input": {"message": "m", "sleep": 0.5, "artifacts": [artifact]}}
     ids = [store.submit(spec).id for _ in range(JOBS)]
-    env = {**target.environment, **impatient.environment(off_by_s)}
+    env = {**target.environment, **impatient.environment(off_by_s, patient=True)}
     flags = ("--kinds", "echo", "--max-jobs", str(JOBS))
     with WorkerProcess(target.url, tmp_path, *flags, env=env, command=impatient.COMMAND) as worker:
-        results = [store.wait(job_id, timeout_s=60.0) for job_id in ids]
+        results = [store.wait(job_id, timeout_s=100.0) for job_id in ids]
         worker.wait_for("left after")
         assert worker.end() == 0
     assert {(result.state, result.attempt, result.losses) for result in results} == {("succeeded", 1, 0)}

@@ -20,6 +20,8 @@ from gpujob.testing.bucket_races import only_winner
 from gpujob.testing.bucket_setting import BackDoor, ContractSetting
 from gpujob.testing.races import PATIENCE_S, decided
 
+WHOLE_RACE_S = 500.0  # all rounds, on a loaded machine
+
 Opener = Callable[[], Bucket]
 Act = Callable[[Bucket, int, int], str | None]
 
@@ -99,7 +101,7 @@ def race_processes(opener: Opener, processes: int, rounds: int, act: Act) -> lis
     ]
     for runner in runners:
         runner.start()
-    by_racer = dict(answers.get(timeout=PATIENCE_S) for _ in runners)
+    by_racer = dict(answers.get(timeout=WHOLE_RACE_S) for _ in runners)
     for runner in runners:
         runner.join()
     broken = [error for error in by_racer.values() if isinstance(error, str)]

@@ -16,7 +16,7 @@ from gpujob.chance import Random
 from gpujob.clock import SYSTEM
 from gpujob.protocol.lease import HeldLease
 from gpujob.protocol.poll import FEW, PAGE_LIFE_S, Poller
-from gpujob.records import Manifest
+from gpujob.records import Manifest, QueueConfig
 from gpujob.store import JobStore
 from gpujob.testing.store_setting import (
     TTL_S,
@@ -30,6 +30,7 @@ from gpujob.testing.store_setting import (
 )
 
 FILLERS = 8
+LONG = QueueConfig(ttl_s=600.0, beat_s=10.0)  # a lease that nobody beats for outlasts a slow machine's race
 MANY = 10_000  # jobs that only a fast store is asked to hold; there, threads would be in each other's way
 
 
@@ -118,7 +119,7 @@ class FairnessContract(StoreSetting):
         assert 150 <= bill["list"] <= 280
 
     def test_many_claimers_claim_each_job_once(self, bucket: Bucket) -> None:
-        store = JobStore(bucket, rng=Random(6))
+        store = JobStore(bucket, config=LONG, rng=Random(6))
         _fill(store, self.claimed_jobs)
         claimed: list[HeldLease] = []
         barrier = threading.Barrier(self.claimers)
@@ -135,7 +136,7 @@ class FairnessContract(StoreSetting):
 
 
 def _claim_all(bucket: Bucket, number: int, barrier: threading.Barrier, claimed: list[HeldLease]) -> None:
-    finder = poller(JobStore(bucket, rng=Random(100 + number)), f"w{number}")
+    finder = poller(JobStore(bucket, config=LONG, rng=Random(100 + number)), f"w{number}")
     barrier.wait()
     while (held := finder.next()) is not None or finder.wait_s() == 0:
         if held is not None:

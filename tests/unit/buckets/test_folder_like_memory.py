@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ def listed(bucket: Bucket, prefix: str, after: str, limit: int) -> tuple[list[tu
     return [(entry.key, entry.size_bytes) for entry in page.entries], page.truncated
 
 
+@pytest.mark.timeout(600)
 @settings(max_examples=pick(quick=60, full=1000), deadline=None)
 @given(
     keys=st.lists(KEYS, max_size=12, unique=True),

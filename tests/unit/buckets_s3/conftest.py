@@ -38,6 +38,14 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def bucket(server: Canned, clock: FixedClock) -> S3Bucket:
-    return open_s3(
-        "queue", "team/a", session=SESSION, endpoint_url=server.endpoint, runtime=clock, timeouts=Timeouts(1, 0.3, 0.3)
-    )
+    return opened(server, clock, Timeouts(5, 20, 20))
+
+
+@pytest.fixture
+def impatient(server: Canned, clock: FixedClock) -> S3Bucket:
+    """For a server that never answers."""
+    return opened(server, clock, Timeouts(5, 0.3, 0.3))
+
+
+def opened(server: Canned, clock: FixedClock, timeouts: Timeouts) -> S3Bucket:
+    return open_s3("queue", "team/a", session=SESSION, endpoint_url=server.endpoint, runtime=clock, timeouts=timeouts)

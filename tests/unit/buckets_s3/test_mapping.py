@@ -68,7 +68,7 @@ def outcome(verb: str, bucket: Bucket) -> type[BaseException]:
     ids=lambda value: f"{value.status}{value.drop:d}{value.stall:d}" if isinstance(value, Answer) else value.__name__,
 )
 def test_errors_of_every_verb(
-    server: Canned, bucket: S3Bucket, verb: str, answer: Answer, expected: type[GpujobError]
+    server: Canned, bucket: S3Bucket, impatient: S3Bucket, verb: str, answer: Answer, expected: type[GpujobError]
 ) -> None:
     server.answers = [answer]
     if verb == "head" and answer.status == 404:
@@ -76,7 +76,8 @@ def test_errors_of_every_verb(
         return
     if verb == "head" and answer.status == 400:
         expected = Configuration
-    assert outcome(verb, bucket) is expected
+    assert outcome(verb, impatient if answer.stall else bucket) is expected
+    assert server.heard.wait(20)
     region_asked = verb == "head" and answer.status == 400  # botocore asks in which region the bucket is
     reason_asked = verb == "head" and answer.status in (400, 403)  # by a GET, whose answer has a body
     assert len(server.requests) == 1 + region_asked + reason_asked, "one call is one request"

@@ -18,11 +18,15 @@ from gpujob_cli.wheels import Wheel
 
 ROOT = Path(__file__).resolve().parents[3]
 
+pytestmark = pytest.mark.timeout(400)  # pip fetches what it builds with
+
 
 @pytest.fixture(scope="module")
 def original() -> Wheel:
     """What pip builds of this checkout."""
-    return wheels.built(ROOT)
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setenv("PIP_RETRIES", "10")
+        return wheels.built(ROOT)
 
 
 def files_of(wheel: Wheel) -> dict[str, bytes]:

@@ -48,10 +48,10 @@ def test_a_look_that_hangs_ends_at_its_limit_and_keeps_what_it_found() -> None:
         never.wait(60)
 
     looks = [("lock", hanging), ("clock", fine)]
-    found = list(together(looks, limit_s=0.05, late="broken"))
+    found = list(together(looks, limit_s=1.0, late="broken"))
     never.set()
     assert [(one.check, one.status) for one in found] == [("versions", "ok"), ("lock", "broken"), ("clock", "ok")]
-    assert "0.05 s" in found[1].text
+    assert "within 1 s" in found[1].text
 
 
 def test_looks_at_the_same_time_are_told_in_their_order() -> None:
