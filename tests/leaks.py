@@ -1,7 +1,8 @@
 """Looks for secrets where none may be: in files, in the objects of a bucket, in what programs said.
 
-Invariant: a folder of the name ALLOWED is passed over, and only that one: a test that has to write a secret down (the
-variables of a user, a notebook's own secrets) does it there.
+Invariant: of what tests write, a folder of the name ALLOWED is passed over, and only that one: a test that has to write a
+secret down (the variables of a user, a notebook's own secrets) does it there. A private key's own file, `NAME.pem`, is
+passed over too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ if TYPE_CHECKING:
     from localstack.servers import Server
 
 ALLOWED = "holds-secrets"
-PASSED_OVER = (ALLOWED, ".minio.sys")  # the second is MinIO's own record of its users
+PASSED_OVER = (ALLOWED, ".minio.sys", "site-packages")  # MinIO's own record of its users; what packages bring
+OWN_FILES = "*.pem"
+HOW = ("-r", "-l", "-a", "-F", "-s", f"--exclude={OWN_FILES}")
+PRIVATE_KEYS = ("MC4CAQAwBQYDK2VwBCIEI", "ADANBgkqhkiG9w0BAQEFAASC")
+"""What stands in the base64 of every Ed25519 and every RSA key in PKCS 8, whoever made it: the forms' own first bytes."""
 
 
 def in_files(secrets: Iterable[str], *folders: Path) -> list[str]:
@@ -24,7 +29,7 @@ def in_files(secrets: Iterable[str], *folders: Path) -> list[str]:
     if not there:
         return []
     looked = subprocess.run(
-        ["grep", "-r", "-l", "-a", "-F", "-s", *(f"--exclude-dir={name}" for name in PASSED_OVER), "-f", "-", *there],
+        ["grep", *HOW, *(f"--exclude-dir={name}" for name in PASSED_OVER), "-f", "-", *there],
         input="\n".join(secrets),
         capture_output=True,
         text=True,

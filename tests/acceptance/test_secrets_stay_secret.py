@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from tests import leaks
 from tests.acceptance import leaky
 from tests.acceptance.command_line import Person
 from tests.acceptance.processes import WorkerProcess
+from tests.docs.pages import ROOT
 from tests.servers import minio
 from tests.sizing import only_at_full_size
 
@@ -128,6 +132,45 @@ def test_the_scan_bites(tmp_path: Path, minio: Server) -> None:
     minio.client().put_object(Bucket="leaking", Key="done/x.json", Body=f'{{"x": "{TOKEN}"}}'.encode())
     assert leaks.in_bucket(CANARIES, minio, "leaking") == ["leaking/done/x.json"]
     assert leaks.in_texts(CANARIES, {"a": f"x {WRONG}", "b": "nothing"}) == ["a"]
+
+
+LEAKS = {
+    "a token of Google's": "file.write_text('Bearer ' + TOKEN + '7')",
+    "Google's secret": "file.write_text('AWS_SECRET_ACCESS_KEY=' + SECRET)",
+    "a service account's key": "write_account(file, 'http://nowhere')",
+    "a signing key": "new_key().write(file)",
+}
+LEAKING = """
+from gpujob.signing.private import new_key
+from tests.google import SECRET, TOKEN
+from tests.google.tokens import Tokens
+
+write_account = Tokens(lambda: 0.0).write_account
+
+def test_it(tmp_path):
+    new_key().write(tmp_path / "its-own.pem")
+    file = tmp_path / {name!r}
+    {leak}
+"""
+
+
+@pytest.mark.parametrize("leak", [*LEAKS.values(), ""], ids=[*LEAKS, "none"])
+def test_only_the_keys_of_servers_were_looked_for_and_only_where_one_ran(tmp_path: Path, leak: str) -> None:
+    place = tmp_path / leaks.ALLOWED
+    place.mkdir()
+    (place / "test_leak.py").write_text(LEAKING.format(name="some-file", leak=leak or "pass"))
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "--rootdir"]
+    ran = subprocess.run(
+        [*pytest_, str(place), str(place / "test_leak.py"), f"--basetemp={place / 'run'}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == bool(leak), ran.stdout + ran.stderr
+    assert ("written down" in ran.stdout and "some-file" in ran.stdout) is bool(leak)
+    assert "its-own.pem" not in ran.stdout
 
 
 def assert_clean(witness: Witness, minio: Server, place: Path) -> None:

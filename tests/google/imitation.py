@@ -14,11 +14,14 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.google import ACCESS_ID, SECRET
 from tests.google.objects import Turnstile
 from tests.google.requests import Answer, Asked
 from tests.google.service import TOKEN_PATH, Service
+from tests.leaks import ALLOWED
 
-ACCESS_ID, SECRET = "GOOG1IMITATEDACCESSIDOFNOUSEELSEWHERE", "imitated-secret-of-no-use-elsewhere"
+__all__ = ["ACCESS_ID", "BUCKET", "SECRET", "Imitation", "imitation"]
+
 BUCKET = "imitated-bucket"
 
 
@@ -53,8 +56,10 @@ class Imitation:
         }
 
     def by_login(self, folder: Path) -> dict[str, str]:
-        """The environment of a program on a machine that is logged in, as a service account."""
-        account = self.service.tokens.write_account(folder / "account.json", self.endpoint + TOKEN_PATH)
+        """The environment of a program on a machine that is logged in, as a service account whose file is below `folder`."""
+        place = folder / ALLOWED
+        place.mkdir(exist_ok=True)
+        account = self.service.tokens.write_account(place / "account.json", self.endpoint + TOKEN_PATH)
         return {
             "GPUJOB_GCS_ENDPOINT": self.endpoint,
             "GOOGLE_APPLICATION_CREDENTIALS": str(account),

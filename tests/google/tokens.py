@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from tests.google import TOKEN
 from tests.google.requests import Answer, Asked, Refused
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -48,7 +49,7 @@ class Tokens:
     def fresh(self) -> str:
         with self._lock:
             self.given += 1
-            token = f"imitated-token-{next(self._serial)}"
+            token = f"{TOKEN}{next(self._serial)}"
             self._ends[token] = self._now() + self.lasts_s
             return token
 
