@@ -40,6 +40,8 @@ from gpujob_worker.speech.wav import NotOurWav, read_wav
 from gpujob_worker.video.probing import from_banner, from_ffprobe
 from gpujob_worker.video.progress import ProgressReader
 
+from .answers import ANSWERS
+
 ID = "01jd3k8v9x2m4n6p8q0r2s4t6v"
 NOW = 1_750_000_000.0
 MOVING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -260,6 +262,7 @@ def unpack(data: bytes) -> None:
 
 
 DECODERS: dict[str, Decoder] = {
+    **ANSWERS,
     **{f"record {model.__name__}": partial(record, model) for model in MODELS},
     "waiting job": waiting_job,
     "queue.json": queue_json,

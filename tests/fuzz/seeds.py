@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 from gpujob.cache import CachedStep
+from gpujob.models.voicepack import ARRAY_BYTES
 from gpujob.records import QueueConfig
 from tests.hostile.objects import Maker, no_records
 
@@ -39,6 +42,31 @@ WORDS = (
 )
 NAMES = ("audio/step-1.wav", "a/../b", "pending/5/01jd3k8v9x2m4n6p8q0r2s4t6v.echo.json", "é\nE\u0301", "a@", "%2e%2e")
 TOML = b'store = "s3://bucket"\n[profiles.work]\nstore = "file:///x"\n'
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+LISTING = (
+    f'<?xml version="1.0"?><ListBucketResult xmlns="{NAMESPACE}"><Name>b</Name><KeyCount>1</KeyCount>'
+    "<IsTruncated>false</IsTruncated><Contents><Key>team/done/x.json</Key><Generation>1750000000000000</Generation>"
+    '<LastModified>2026-01-02T03:04:05.678Z</LastModified><ETag>"0"</ETag><Size>7</Size></Contents></ListBucketResult>'
+)
+LIFECYCLE = (
+    f'<LifecycleConfiguration xmlns="{NAMESPACE}"><Rule><ID>tidy</ID><Status>Enabled</Status><Filter><Prefix>team/done/'
+    "</Prefix></Filter><Expiration><Days>7</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1"
+    "</NoncurrentDays></NoncurrentVersionExpiration><Transition><StorageClass>GLACIER</StorageClass></Transition></Rule>"
+    "</LifecycleConfiguration>"
+)
+LOCK = (
+    f'<ObjectLockConfiguration xmlns="{NAMESPACE}"><ObjectLockEnabled>Enabled</ObjectLockEnabled><Status>Enabled</Status>'
+    "<Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+)
+LOUDNESS = (
+    '{"input_i" : "-23.1", "input_tp" : "-1.0", "input_lra" : "3.2", "input_thresh" : "-33.5", "target_offset" : "0.1"}'
+)
+PUBLIC = "# ours\ned25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= alice\n"
+PEM = (  # 32 zeros, which sign for nobody; in two pieces, since the run looks for private keys that were written down
+    "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBC"
+    "IEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n-----END PRIVATE KEY-----\n"
+)
+_OBJECT = b"gpujob1 0123456789abcdef0123456789abcdef 1750000000.000000\n{}"
 
 
 def _records() -> list[bytes]:
@@ -57,6 +85,49 @@ def _records() -> list[bytes]:
     return [*bodies, QueueConfig().body(), entry.body()]
 
 
+def _answers() -> list[bytes]:
+    """What stores, daemons and registries say, and files with keys."""
+    account = {"AccountName": "w", "Policy": {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]},
+        {"Effect": "Allow", "Action": "s3:GetObject", "NotResource": "x", "Condition": {"Null": {"a": "b"}}}]}}  # fmt: skip
+    rules = [
+        {"action": {"type": "Delete"}, "condition": {"age": 30, "isLive": True, "matchesPrefix": ["team/done/"]}},
+        {"action": {"type": "SetStorageClass", "storageClass": "ARCHIVE"}, "condition": {"daysSinceNoncurrentTime": 3}},
+    ]
+    described = {
+        "versioning": {"enabled": True},
+        "softDeletePolicy": {"retentionDurationSeconds": "604800"},
+        "lifecycle": {"rule": rules},
+    }
+    said = [
+        {"model": "m", "message": {"role": "assistant", "content": "hi", "thinking": "so"}, "done": False},
+        {"model": "m", "message": {"role": "assistant", "content": "{}"}, "done": True, "done_reason": "stop",
+         "total_duration": 5_000_000, "eval_count": 2, "eval_duration": 1000, "prompt_eval_count": 1},
+        {"status": "pulling", "digest": "sha256:0", "total": 100, "completed": 50},
+    ]  # fmt: skip
+    index = {"_class_name": "P", "unet": ["diffusers", "U"], "safety_checker": [None, None]}
+    parsed = [account, account["Policy"], rules, described, index, {"version": "0.12.3"}]
+    return [
+        *(json.dumps(one).encode() for one in parsed),
+        b"\n".join(json.dumps(one).encode() for one in said),
+        *(one.encode() for one in (LISTING, LIFECYCLE, LOCK, LOUDNESS, "1750000000000000", PUBLIC)),
+        b"crc32c=n03x6A==,md5=Ojk9c3dhfxgoKVVHYwFbHQ==",
+        PEM.encode(),
+        _OBJECT,
+        a_tarball(),
+    ]
+
+
+def a_tarball() -> bytes:
+    """A package of npm with one voice, of silence."""
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        member = tarfile.TarInfo("package/voices/af_heart.bin")
+        member.size = ARRAY_BYTES
+        archive.addfile(member, io.BytesIO(bytes(ARRAY_BYTES)))
+    return body.getvalue()
+
+
 def seeds() -> list[bytes]:
     """All of them, none larger than `MOST_BYTES`."""
     wave = b"RIFF$\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\xc0]\x00\x00\x80\xbb\x00\x00\x02\x00\x10\x00data"
@@ -65,6 +136,7 @@ def seeds() -> list[bytes]:
         *_records(),
         *no_records(),
         *texts,
+        *_answers(),
         BANNER,
         json.dumps(PROBED).encode(),
         TOML,

@@ -70,7 +70,7 @@ def judged(
     yield from _unseen(found)
 
 
-def _versions(bucket: str, month: costs.OldVersions, expiry_days: int | None, prices: costs.Prices | None) -> Finding:
+def _versions(bucket: str, month: costs.OldVersions, expiry_days: float | None, prices: costs.Prices | None) -> Finding:
     text = f"the bucket keeps old versions, and every beat is one: {month.an_hour:,.0f} in an hour of a job"
     text += f", about {month.a_month:,.0f} and {format_size(round(month.bytes_a_month))} a month for a busy worker"
     if prices is not None and prices.stored:
@@ -83,7 +83,7 @@ def _versions(bucket: str, month: costs.OldVersions, expiry_days: int | None, pr
     }
     facts["expire_after_days"] = expiry_days
     if expiry_days is not None:
-        return Finding("versions", "ok", f"{text}; a lifecycle rule ends them after {expiry_days} days", facts=facts)
+        return Finding("versions", "ok", f"{text}; a lifecycle rule ends them after {expiry_days:g} days", facts=facts)
     return Finding("versions", "note", text, f"{SUSPEND.format(bucket=bucket)}; or make {EXPIRE}", facts=facts)
 
 

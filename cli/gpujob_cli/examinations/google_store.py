@@ -17,7 +17,7 @@ from gpujob_cli.examinations import public_access, rights
 from gpujob_cli.examinations.bucket_settings import lease_bytes, lifecycle
 from gpujob_cli.examinations.credentials import masked
 from gpujob_cli.examinations.findings import Finding, together
-from gpujob_cli.examinations.lifecycle_rules import Rule
+from gpujob_cli.examinations.lifecycle_rules import Rule, days_of
 from gpujob_cli.examinations.s3_asking import S3Asking
 
 if TYPE_CHECKING:
@@ -83,7 +83,13 @@ def rules_of(rows: Iterable[Mapping[str, Any]]) -> list[Rule]:
 
     See https://cloud.google.com/storage/docs/json_api/v1/buckets#lifecycle
     """
-    return [rule for row in rows for rule in _rules(row.get("action") or {}, row.get("condition") or {})]
+    return [rule for row in rows for rule in _rules(_within(row, "action"), _within(row, "condition"))]
+
+
+def _within(row: Any, name: str) -> Mapping[str, Any]:
+    """An object in a row; empty where either is none."""
+    found = row.get(name) if isinstance(row, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _rules(action: Mapping[str, Any], condition: Mapping[str, Any]) -> Iterator[Rule]:
@@ -91,13 +97,15 @@ def _rules(action: Mapping[str, Any], condition: Mapping[str, Any]) -> Iterator[
         return
     kind = str(action.get("type", ""))
     old = condition.get("isLive") is False or any(name in condition for name in ONLY_OLD_VERSIONS)
-    for prefix in condition.get("matchesPrefix") or ("",):
+    old_days = condition.get("daysSinceNoncurrentTime", 0)
+    prefixes = condition.get("matchesPrefix")
+    for prefix in prefixes if prefixes and isinstance(prefixes, list) else ("",):
         yield Rule(
             name=kind,
             prefix=str(prefix),
             deletes=kind == "Delete" and not old,
-            days=condition.get("age"),
-            old_versions_days=condition.get("daysSinceNoncurrentTime", 0) if kind == "Delete" and old else None,
+            days=days_of(condition.get("age")),
+            old_versions_days=days_of(old_days) if kind == "Delete" and old else None,
             ends_uploads=kind == "AbortIncompleteMultipartUpload",
             moves_to=(str(action.get("storageClass", "")),) if kind == "SetStorageClass" else (),
         )

@@ -6,6 +6,7 @@ rules. Invariant: a rule that could delete or hide what a job rests on is never 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from gpujob import keys
 
 DAY_S = 86400.0
+MOST_DAYS = 1_000_000_000
 ASLEEP = ("GLACIER", "DEEP_ARCHIVE")
 
 FATAL: Mapping[str, str] = {
@@ -36,7 +38,7 @@ class Rule:
     prefix: str
     deletes: bool = False
     days: float | None = None
-    old_versions_days: int | None = None
+    old_versions_days: float | None = None
     ends_uploads: bool = False
     moves_to: tuple[str, ...] = ()
 
@@ -57,6 +59,13 @@ class Danger:
     fatal: bool
 
 
+def days_of(value: Any) -> float | None:
+    """The days of a rule as somebody wrote them; None where they are no number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return None if isinstance(value, float) and math.isnan(value) else min(max(value, 0), MOST_DAYS)
+
+
 def rules_of(answer: Mapping[str, Any]) -> list[Rule]:
     """The enabled rules of a GetBucketLifecycleConfiguration. Those for tagged objects are left out: ours have no tags."""
     rows = answer.get("Rules") or ()
@@ -68,7 +77,7 @@ def dangers(rules: Iterable[Rule], queue: str, retention_s: float) -> list[Dange
     return [danger for rule in rules if (danger := _danger(rule, queue, retention_s)) is not None]
 
 
-def old_versions_days(rules: Sequence[Rule], queue: str) -> int | None:
+def old_versions_days(rules: Sequence[Rule], queue: str) -> float | None:
     """After how many days old versions of everything in the queue are deleted; None where some of them stay."""
     days = [rule.old_versions_days for rule in rules if queue.startswith(rule.prefix)]
     return min((one for one in days if one is not None), default=None)
@@ -86,8 +95,8 @@ def _rule(row: Mapping[str, Any]) -> Rule | None:
         name=str(row.get("ID") or ""),
         prefix=prefix,
         deletes="Days" in ends or "Date" in ends,
-        days=ends.get("Days"),
-        old_versions_days=old.get("NoncurrentDays"),
+        days=days_of(ends.get("Days")),
+        old_versions_days=days_of(old.get("NoncurrentDays")),
         ends_uploads=bool(row.get("AbortIncompleteMultipartUpload")),
         moves_to=tuple(str(one.get("StorageClass", "")) for one in moves),
     )

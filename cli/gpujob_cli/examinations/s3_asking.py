@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 QUICK = Timeouts(connect_s=2.0, read_s=4.0, transfer_read_s=4.0)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
+UNANSWERED = (BotoCoreError, ResponseParserError, HTTPError, GpujobError, ValueError, TypeError, RuntimeError)
+"""The last three are botocore's own for a number or a moment in an answer that is none."""
+
 Kind = Literal["given", "absent", "denied", "unsupported", "silent"]
 
 
@@ -55,7 +58,7 @@ def ask(question: Callable[[], Any]) -> Answer:
         return Answer(_kind(status_of(error)), code=code_of(error), headers=headers)
     except Denied as error:  # there is nothing to sign with
         return Answer("denied", code=type(error).__name__)
-    except (BotoCoreError, ResponseParserError, HTTPError, GpujobError, ValueError) as error:  # the last: no number
+    except UNANSWERED as error:
         return Answer("silent", code=type(error).__name__)
     return Answer("given", value, headers=value.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
 

@@ -27,6 +27,7 @@ HASH = "x-goog-hash"
 CONDITION = "x-goog-if-generation-match"
 PROJECT = "x-goog-project-id"
 _MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
+_NUMBER = re.compile(r"[0-9]{1,20}")  # 64 bits
 _ABSENT = "0"  # the generation of what is not there
 _NAMED = ("PutObject", "GetObject", "HeadObject")  # operations whose answer names a version
 _IN_CONTEXT = "gpujob_generation"
@@ -109,7 +110,7 @@ def name_version(parsed: dict[str, Any], **_: object) -> None:
         return
     parsed.pop("ETag", None)
     generation = metadata.get("HTTPHeaders", {}).get(GENERATION, "")
-    if not generation.isdecimal():
+    if not _NUMBER.fullmatch(generation):
         raise Unavailable(f"The store's answer names no version ({GENERATION}): is this Google Cloud Storage?")
     parsed["ETag"] = generation
 
@@ -126,7 +127,7 @@ def name_versions(parsed: dict[str, Any], http_response: Any, **_: object) -> No
     if not rows:
         return
     found = [row.findtext("{*}Generation", "") for row in _contents(http_response.content)]
-    if len(found) != len(rows) or not all(one.isdecimal() for one in found):
+    if len(found) != len(rows) or not all(_NUMBER.fullmatch(one) for one in found):
         raise Unavailable("The store's listing names no versions (Generation): is this Google Cloud Storage?")
     for row, generation in zip(rows, found, strict=True):
         row["ETag"] = generation
@@ -138,6 +139,6 @@ def _contents(body: bytes) -> list[ElementTree.Element]:
 
 
 def _generation(version: str, key: str) -> str:
-    if not version.isdecimal() or int(version) == 0:
+    if not _NUMBER.fullmatch(version) or int(version) == 0:
         raise PreconditionFailed(f"{version!r} is no version that Google Cloud Storage gave to {key}.")
     return version

@@ -18,6 +18,7 @@ from gpujob.errors import BucketError, Configuration
 FIELDS = "versioning,softDeletePolicy,lifecycle"
 PATIENCE_S = 10.0
 DAY_S = 86_400.0
+LONGEST_S = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,20 @@ def facts_of(bucket: GoogleBucket) -> BucketFacts:
     dialect = bucket.place.clients.dialect
     login = dialect.login if isinstance(dialect, GoogleDialect) else None
     described = _described(bucket, login) if login is not None else None
-    if described is None:
-        return BucketFacts(_keeps_versions(bucket), None)
-    policy = described.get("softDeletePolicy", {})
-    return BucketFacts(
-        bool(described.get("versioning", {}).get("enabled")),
-        float(policy.get("retentionDurationSeconds", 0.0)),
-        tuple(described.get("lifecycle", {}).get("rule", ())),
-    )
+    found = facts_in(described) if described is not None else None
+    return found or BucketFacts(_keeps_versions(bucket), None)
+
+
+def facts_in(described: bytes) -> BucketFacts | None:
+    """What the JSON API says of a bucket; None where that is not in the form of its documentation."""
+    try:
+        answer = json.loads(described)
+        policy, versioning, lifecycle = (answer.get(one, {}) for one in ("softDeletePolicy", "versioning", "lifecycle"))
+        kept_s = float(policy.get("retentionDurationSeconds", 0.0))
+        rules = tuple(dict(one) for one in lifecycle.get("rule", ()))
+        return BucketFacts(bool(versioning.get("enabled")), kept_s, rules) if 0 <= kept_s <= LONGEST_S else None
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
 
 
 def advisories(name: str, facts: BucketFacts) -> list[Advisory]:
@@ -89,7 +96,7 @@ def _keeps_versions(bucket: GoogleBucket) -> bool | None:
     return answer.get("Status") == "Enabled"  # type: ignore[no-any-return]
 
 
-def _described(bucket: GoogleBucket, login: Login) -> dict[str, Any] | None:
+def _described(bucket: GoogleBucket, login: Login) -> bytes | None:
     """The bucket as the JSON API describes it, which takes tokens only; None where it does not."""
     import urllib3
 
@@ -99,6 +106,6 @@ def _described(bucket: GoogleBucket, login: Login) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {login.token()}"}
         with urllib3.PoolManager(timeout=PATIENCE_S, retries=1) as http:
             answer = http.request("GET", address, headers=headers, redirect=False)
-            return dict(json.loads(answer.data)) if answer.status == 200 else None
-    except (BucketError, Configuration, urllib3.exceptions.HTTPError, ValueError):
+            return answer.data if answer.status == 200 else None
+    except (BucketError, Configuration, urllib3.exceptions.HTTPError):
         return None

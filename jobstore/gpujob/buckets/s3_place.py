@@ -19,6 +19,9 @@ from gpujob.errors import Busy
 
 T = TypeVar("T")
 
+READS = ("GET", "HEAD", "LIST")
+UNREADABLE = (ValueError, TypeError, RuntimeError)  # botocore's, for a number or a moment in an answer that is none
+
 
 class S3Place:
     """Where requests go: `name` is the bucket, `prefix` is empty or ends in a slash."""
@@ -57,6 +60,10 @@ class S3Place:
                 raise Busy(f"The store refused {sent} because its token had ended; send it again.") from error
             raise withheld(error, sent) or from_answer(error, sent) from error
         except (BotoCoreError, ResponseParserError, HTTPError) as error:
+            raise from_transport(error, sent) from error
+        except UNREADABLE as error:
+            if verb not in READS:
+                raise
             raise from_transport(error, sent) from error
 
     def ask_if_there(self, verb: str, key: str, send: Callable[[], T]) -> T | None:

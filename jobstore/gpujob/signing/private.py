@@ -64,6 +64,7 @@ def new_key() -> PrivateKey:
 def load_key(path: Path) -> PrivateKey:
     """The key in a file. Raises Configuration where there is none, where it is another kind, or others may read it."""
     require_library()
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -79,7 +80,7 @@ def load_key(path: Path) -> PrivateKey:
         ) from None
     try:
         key = load_pem_private_key(body, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         reason = "it has a passphrase" if isinstance(error, TypeError) else "it is no PEM of a private key"
         raise Configuration(f"{path} does not do: {reason}", hint="`gpujob keys new` makes one that does.") from None
     if not isinstance(key, Ed25519PrivateKey):

@@ -42,8 +42,17 @@ def version_at(url: str, *, timeout_s: float = LOOK_TIMEOUT_S) -> str | None:
     try:
         with closing(kind(parts.hostname or LOOPBACK, parts.port, timeout=timeout_s)) as connection:
             connection.request("GET", f"{parts.path}/api/version")
-            answer = json.loads(connection.getresponse().read(65536))
+            answer = connection.getresponse().read(65536)
     except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return version_in(answer)
+
+
+def version_in(body: bytes) -> str | None:
+    """The version in a daemon's answer; None where there is none."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
         return None
     version = answer.get("version") if isinstance(answer, dict) else None
     return version if isinstance(version, str) else None

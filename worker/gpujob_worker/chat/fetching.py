@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gpujob.bounds import MAX_COUNT
 from gpujob_worker.executor import Report
 
 from .client import Client
@@ -32,9 +33,9 @@ class Layers:
 
     def add(self, part: Any) -> None:
         """Takes a report of the daemon into account: `digest`, `completed` and `total` in bytes, or none of them."""
-        if not part.digest or not part.total:
+        total_bytes = min(int(part.total or 0), MAX_COUNT)
+        if not part.digest or total_bytes <= 0:
             return
-        total_bytes = int(part.total)
         self._layers[part.digest] = (min(int(part.completed or 0), total_bytes), total_bytes)
         self.total_bytes = sum(total for _, total in self._layers.values())
         self.done_bytes = max(self.done_bytes, sum(done for done, _ in self._layers.values()))

@@ -6,11 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from gpujob.bounds import MAX_COUNT
 from gpujob.records import canonical_json
 
 from .client import Model
 
 MAX_CONTENT_BYTES = 96 * 1024  # of an answer inside the result; all of it is in the transcript
+MAX_REASON = 100
 
 
 @dataclass
@@ -24,8 +26,8 @@ class Answer:
 
     def add(self, part: Any) -> None:
         """Takes one piece of the stream: `message`, and at the end `done`."""
-        self.content += part.message.content or ""
-        self.thinking += getattr(part.message, "thinking", None) or ""
+        self.content += _text(part.message.content)
+        self.thinking += _text(getattr(part.message, "thinking", None))
         self.pieces += 1
         if part.done:
             self.last = part
@@ -37,8 +39,8 @@ def output_of(answer: Answer, model: Model, wanted: Any) -> tuple[dict[str, Any]
     content = shortened(answer.content)
     output: dict[str, Any] = {
         "message": {"role": "assistant", "content": content},
-        "done_reason": last.done_reason or "stop",
-        "tokens": {"prompt": last.prompt_eval_count or 0, "completion": last.eval_count or 0},
+        "done_reason": _text(last.done_reason)[:MAX_REASON] or "stop",
+        "tokens": {"prompt": _count(last.prompt_eval_count), "completion": _count(last.eval_count)},
         "times": {
             "total": _seconds(last.total_duration),
             "load": _seconds(last.load_duration),
@@ -89,5 +91,15 @@ def facts_of(output: dict[str, Any], version: str, device: str) -> list[str]:
     ]
 
 
+def _text(said: str | None) -> str:
+    """What the daemon said, as text that can be written: half a character becomes a `?`."""
+    return (said or "").encode(errors="replace").decode()
+
+
+def _count(said: int | None) -> int:
+    """A number of the daemon's, within what a record may hold."""
+    return min(max(said or 0, 0), MAX_COUNT)
+
+
 def _seconds(nanoseconds: int | None) -> float:
-    return round((nanoseconds or 0) / 1e9, 3)
+    return round(min(max(nanoseconds or 0, 0), 10**9 * MAX_COUNT) / 1e9, 3)

@@ -107,7 +107,10 @@ def _preferred(found: Mapping[bool, list[str]], *, half: bool) -> list[str]:
 
 
 def _is_whole(part: Path) -> bool:
-    names = [path.name for path in part.iterdir()] if part.is_dir() else []
+    try:
+        names = [path.name for path in part.iterdir()]
+    except (OSError, ValueError):  # no folder, or what no folder can be called
+        return False
     if "config.json" not in names:  # a scheduler or a tokenizer has no weights
         return bool(names)
     return any(weights and len(weights) >= _expected(weights) for weights in _weights(names).values())

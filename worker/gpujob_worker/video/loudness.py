@@ -31,7 +31,7 @@ def measured(said: str) -> dict[str, str]:
     try:
         answer = json.loads(blocks[-1])
         values = {option: float(answer[name]) for option, name in _NAMES.items()}
-    except (IndexError, KeyError, TypeError, ValueError):
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         return {}
     for option, value in values.items():
         lowest, highest = _RANGES[option]
