@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import google, leaks
-from tests.sizing import FULL, REQUIRED
+from tests.sizing import FULL, REQUIRED, pick
 
 KEPT = {"GPUJOB_TEST_SIZE", "GPUJOB_REQUIRE", "GPUJOB_CACHE_DIR"}
 PERSONAL = (
@@ -34,6 +35,11 @@ PERSONAL = (
     "STACK_",
     "COLAB_",
 )
+LONGER_S = {"acceptance": 300, "contract": pick(300, 600)}  # several processes; the largest races
+
+# A loaded machine makes an example slow, not wrong.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,6 +68,14 @@ def no_secret_is_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterat
     homes = [Path(os.environ[name]) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")]
     found = leaks.in_files(secrets, tmp_path_factory.getbasetemp(), *data, *homes)
     assert not found, f"a secret of the tests was written down: {found[:20]}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the folders of `LONGER_S` more time than other tests have, where a test does not say it itself."""
+    for item in items:
+        for folder, longer_s in LONGER_S.items():
+            if Path(__file__).parent / folder in item.path.parents and item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(longer_s))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -146,6 +146,7 @@ def obey(monkeypatch: pytest.MonkeyPatch, exports: str) -> None:
         monkeypatch.setenv(variable, value)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", NAMES)
 def test_up_and_down(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_or_skip(name, HOW[name], there=find(name) is not None)
