@@ -83,12 +83,13 @@ class Person:
         """The URL of the store that is used when none is set."""
         return (self.home / ".local" / "share" / "gpujob" / "store").as_uri()
 
-    def run(self, *args: str | Path, stdin: str | None = None, **env: str) -> Done:
-        """Runs `gpujob` with these arguments to its end."""
+    def run(self, *args: str | Path, stdin: str = "", terminal: int | None = None, **env: str) -> Done:
+        """Runs `gpujob` with these arguments to its end; `terminal` is a file descriptor to read from instead."""
         done = subprocess.run(
             [str(GPUJOB), *map(str, args)],
             check=False,
-            input=stdin,
+            input=stdin if terminal is None else None,
+            stdin=terminal,
             capture_output=True,
             text=True,
             env=self.env | env,

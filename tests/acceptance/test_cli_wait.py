@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,27 @@ def test_submit_and_wait_go_together_in_a_pipe(person: Person) -> None:
     assert done.code == 0, done.err
     assert sorted(path.name for path in (person.work / "out").glob("*/a/*")) == ["x.bin", "x.bin"]
     assert all(line.startswith("out/") and line.endswith("/a/x.bin") for line in done.lines)
+
+
+def test_a_refused_submit_in_a_pipe_waits_for_no_older_job(person: Person, store: JobStore) -> None:
+    """xargs runs `gpujob wait` without an id then, which ended with the success of the job before."""
+    assert person.run("echo", "older").code == 0
+    person.write("bad.json", {"kind": "echo", "input": {"massage": 1}})
+    done = person.shell("gpujob submit bad.json | xargs gpujob wait")
+    assert done.code != 0 and done.out == ""
+    alone = person.run("wait", "--json", stdin="")
+    assert alone.code == 2 and "@last" in alone.error["message"]
+
+
+def test_at_a_terminal_no_id_is_the_last_job(person: Person, store: JobStore) -> None:
+    assert person.run("echo", "last").code == 0
+    ours, its = pty.openpty()
+    try:
+        done = person.run("wait", "-q", terminal=its)
+    finally:
+        os.close(its)
+        os.close(ours)
+    assert done.code == 0 and done.out.strip().endswith("succeeded"), done.err
 
 
 def test_each_end_has_its_exit_code_and_several_have_the_worst(person: Person, store: JobStore) -> None:
@@ -79,7 +102,7 @@ def test_waiting_may_end_before_the_job(
 def test_an_unknown_job_is_102_and_nothing_submitted_has_no_last(person: Person, store: JobStore) -> None:
     assert person.run("wait", store.new_id()).code == 102
     assert person.run("wait", "no-such-key").code == 102
-    nothing = person.run("wait", "--json")
+    nothing = person.run("wait", "@last", "--json")
     assert nothing.code == 102 and "@last" in nothing.error["message"]
 
 

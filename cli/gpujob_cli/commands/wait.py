@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from gpujob.errors import InvalidSpec
 from gpujob_cli.collecting import target_of
+from gpujob_cli.consent import UsageError
 from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, duration
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.serving import FALLBACK_AFTER_S, fallback_of
@@ -35,7 +37,7 @@ def wait(
       gpujob wait @last -o out/
       gpujob submit tour.json | xargs gpujob wait --timeout 10m
 
-    Without an id it waits for the job that was submitted last. Ctrl-C detaches: the job goes on (exit 130).
+    At a terminal no id means the job that was submitted last. Ctrl-C detaches: the job goes on (exit 130).
     """
     if fallback not in (None, "none", "local"):
         raise InvalidSpec(f"--fallback {fallback}: is none or local", hint="Write --fallback local.")
@@ -46,9 +48,18 @@ def wait(
         first_only=any_,
         print_states=True,
     )
-    jobs = dict.fromkeys(session.job_ids(ids or [LAST]))
+    jobs = dict.fromkeys(session.job_ids(_named(ids)))
     if fallback != "local":
         return Follower(session, jobs, wishes).follow()
     after_s = duration("--fallback-after", fallback_after)
     known = {job_id: session.store.status(job_id).manifest for job_id in jobs}
     return Follower(session, known, wishes, fallback_of(session, known, after_s=after_s or FALLBACK_AFTER_S)).follow()
+
+
+def _named(ids: list[str] | None) -> list[str]:
+    """The ids to wait for. None at all means a job only to a person: behind `xargs` it means that nothing was submitted."""
+    if ids:
+        return ids
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError(f"Missing argument 'ID...': which job? {LAST} is the one that was submitted last.")
+    return [LAST]
