@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from gpujob_cli.lazy import HELP_OPTIONS, Root
+from gpujob_cli.lazy import HELP_OPTIONS, Interrupted, Root
 
 HELP = """A GPU job queue whose only server is a bucket.
 
@@ -39,18 +40,26 @@ def main() -> NoReturn:
 def run(args: Sequence[str]) -> int:
     """Runs one command line; returns its exit code."""
     try:
+        return _outcome(args)
+    except BrokenPipeError:
+        return _unread()
+
+
+def _outcome(args: Sequence[str]) -> int:
+    """The exit code of one command line, once all that there is to say has been said. Raises BrokenPipeError."""
+    try:
         code = _program()(args=list(args), prog_name="gpujob", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except BrokenPipeError:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the interpreter flushes it at exit
-        return BROKEN_PIPE
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
+        raise
+    except (KeyboardInterrupt, Interrupted, typer.Abort):
+        return _interrupted(json="--json" in args)
     except _USAGE_ERROR as error:
         return _usage(error, json="--json" in args)
     except SystemExit as exit_:
+        if isinstance(exit_.__context__, BrokenPipeError):  # Typer makes a 1 of it
+            raise exit_.__context__ from None
         return exit_.code if isinstance(exit_.code, int) else 1
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is ends as a sentence
         from gpujob_cli.errors import report
@@ -75,6 +84,23 @@ def _root(
         typer.echo(f"gpujob {version_of('gpujob')}")
     elif ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
+
+
+def _unread() -> int:
+    """Nobody reads any more: what the interpreter flushes at its end goes nowhere."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                os.dup2(nowhere.fileno(), stream.fileno())
+    return BROKEN_PIPE
+
+
+def _interrupted(*, json: bool) -> int:
+    """Ctrl-C, where the command itself has not said what it means."""
+    from gpujob_cli.errors import Report, print_report
+
+    print_report(Report("Interrupted", INTERRUPTED, "interrupted by Ctrl-C", label=""), json=json)
+    return INTERRUPTED
 
 
 def _usage(error: Any, *, json: bool) -> int:

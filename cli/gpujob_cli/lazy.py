@@ -31,6 +31,10 @@ SHARED: Mapping[str, tuple[Any, Any]] = {
 }
 
 
+class Interrupted(Exception):
+    """Ctrl-C on its way past Typer, which would end with 130 and not say a word."""
+
+
 class LazyGroup(TyperGroup):
     """A group that knows its commands by name and imports one when it is asked for."""
 
@@ -73,6 +77,13 @@ class Root(LazyGroup):
 
     entries = COMMANDS
     sections = SECTIONS
+
+    def invoke(self, ctx: Any) -> Any:
+        """What the command returns. Raises Interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
 
 def group(name: str, help: str, entries: Mapping[str, Entry]) -> Any:
