@@ -122,7 +122,7 @@ class Follower:
         if reason.code not in NOBODY:
             self._serving.relax()
             return ""
-        return self._serving.attend()
+        return self._serving.attend(self._watch.only)
 
     def _detached(self) -> int:
         out = self.session.out

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from gpujob.chance import token
 from gpujob.errors import Configuration, LocalDisk
-from gpujob.records import Manifest
+from gpujob.records import Manifest, Presence
 from gpujob.settings import TRUST_SUBMITTERS, environment, state_dir
 from gpujob.specs.quantities import format_duration
+from gpujob.why import Reason, obstacle
 from gpujob_cli.output import Line
 from gpujob_cli.session import Session
 
@@ -37,7 +38,9 @@ class LocalWorker:
 
     def __init__(self, session: Session, kinds: Collection[str], jobs: Collection[str] = ()) -> None:
         self.log = _log_file()
+        self._name = f"local-{token()[:6]}"
         command = [sys.executable, "-m", "gpujob_worker", "--store", session.url, "--idle-exit", IDLE_EXIT]
+        command += ["--id", self._name]
         command += ["--kinds", ",".join(sorted(kinds))]
         command += ["--profile", session.profile] if session.profile else []
         for job_id in jobs:
@@ -57,6 +60,10 @@ class LocalWorker:
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self.process.poll() is None
+
+    def said(self, workers: Collection[tuple[Presence, float]]) -> Presence | None:
+        """What it says of itself, if it is among these yet."""
+        return next((worker for worker, _ in workers if worker.id.startswith(f"{self._name}-")), None)
 
     def check(self) -> None:
         """Raises Configuration, with its own last words, where it could not serve."""
@@ -98,6 +105,7 @@ class Serving:
         self._session = session
         self._kinds = frozenset(kinds)
         self._worker: LocalWorker | None = None
+        self._unfit = False
 
     def prepare(self) -> None:
         """Starts a worker unless one lives. Before a job is submitted: raises Configuration where none could serve."""
@@ -112,14 +120,32 @@ class Serving:
             fetch_model(self._session, kind)
         self._start()
 
-    def attend(self) -> str:
-        """Nobody lives who could do the jobs: sees to it that a worker here will, and says so."""
+    def attend(self, only: Manifest | None = None) -> str:
+        """Nobody lives who could do the jobs: sees to it that a worker here will, and says so; empty where it cannot.
+
+        `only` is the one job that is left, where there is but one.
+        """
+        if self._unfit:
+            return ""
         if self._worker is not None and not self._worker.alive:
             self._worker.check()
             self._worker = None
         if self._worker is None:
             self._start()
+        elif only is not None and (lack := self._lack(self._worker, only)) is not None:
+            self._unfit = True
+            self.dismiss()
+            self._session.out.warn(f"this machine cannot do it: {lack.text}. {lack.hint}".strip())
+            return ""
         return "a worker is starting on this machine"
+
+    def _lack(self, worker: LocalWorker, manifest: Manifest) -> Reason | None:
+        """What the worker here lacks for a job; None where nothing is known yet, or nothing is lacking."""
+        said = worker.said(self._session.store.workers())
+        if said is None:
+            return None
+        found = obstacle(manifest, [said.model_copy(update={"kinds": (manifest.kind,)})])
+        return found if found is not None and found.code == "no_worker_fits" else None
 
     def relax(self) -> None:
         """Somebody lives who can do the jobs."""
@@ -161,18 +187,18 @@ class Fallback(Serving):
         self._alone_since_s: float | None = None
         self._refusal = ""
 
-    def attend(self) -> str:
+    def attend(self, only: Manifest | None = None) -> str:
         """Nobody lives who could do the jobs: after the time that was agreed on, this machine does."""
         now_s = self._session.store.runtime.elapsed()
         if self._alone_since_s is None:
             self._alone_since_s = now_s
         left_s = self._alone_since_s + self._after_s - now_s
-        if self._refusal:
+        if self._refusal or self._unfit:
             return ""
         if left_s > 0:
             return f"no live worker; this machine does it in {format_duration(max(1.0, round(left_s)))}"
         try:
-            return super().attend()
+            return super().attend(only)
         except Configuration as error:
             self._refusal = error.message
             self._session.out.warn(f"{error.message}. Going on to wait for another worker. {error.hint or ''}".strip())

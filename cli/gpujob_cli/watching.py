@@ -60,6 +60,11 @@ class Watch:
         self._on_reason = on_reason
         self._pace = Pace()
 
+    @property
+    def only(self) -> Manifest | None:
+        """The one job that is left, where there is but one and it is known."""
+        return self._manifests.get(next(iter(self.waiting))) if len(self.waiting) == 1 else None
+
     def ends(self, *, timeout_s: float | None = None) -> Iterator[Ended]:
         """Each job as it ends: its result, or the error that hides it.
 

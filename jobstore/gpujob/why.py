@@ -54,9 +54,9 @@ def why(status: Status, workers: Workers, *, now: float, ahead: int | None = Non
         return _of_run(lease, status.lease_modified, workers, now)
     manifest = status.manifest
     assert manifest is not None
-    obstacle = _obstacle(manifest, [worker for worker, _ in workers])
-    if obstacle is not None:
-        return obstacle
+    hindrance = obstacle(manifest, [worker for worker, _ in workers])
+    if hindrance is not None:
+        return hindrance
     if lease is not None and lease.not_before > now:
         return _backing_off(lease, now)
     return _in_line(manifest, [worker for worker, _ in workers], ahead)
@@ -159,7 +159,7 @@ def _called(worker_id: str, workers: Workers) -> str:
 START_ONE = "Start one with `gpujob worker run`."
 
 
-def _obstacle(manifest: Manifest, workers: Sequence[Presence]) -> Reason | None:
+def obstacle(manifest: Manifest, workers: Sequence[Presence]) -> Reason | None:
     """Why no live worker would ever take the job; None where one would."""
     if not workers:
         return Reason("no_worker", "no live worker", START_ONE)

@@ -100,6 +100,20 @@ def test_worker_run_is_the_workers_own_program(person: Person) -> None:
     assert shown.code == 0 and "--idle-exit" in shown.out
 
 
+def test_a_job_that_this_machine_cannot_do_starts_no_worker_again_and_again(person: Person) -> None:
+    """A worker was started anew whenever the one before had idled out, and the line never said what it lacked."""
+    spec = {"kind": "echo", "input": {"message": "big"}, "requires": {"gpu_memory": "800GB"}}
+    job = person.run("submit", person.write("big.json", spec)).lines[0]
+    done = person.run("wait", job, "--fallback", "local", "--fallback-after", "1s", "--timeout", "40s")
+    assert done.code == 124, done.err
+    assert "this machine cannot do it: no worker has 800 GB of GPU memory" in done.err
+    assert done.err.count("so this machine does it") == 1
+    ended = [
+        path for path in (person.home / ".local" / "state").rglob("workers/*.log") if "left" not in path.read_text()
+    ]
+    assert not ended, [path.read_text() for path in ended]
+
+
 def test_a_store_that_cannot_be_a_folder_is_a_sentence(person: Person) -> None:
     blocked = person.write("blocked", "a file, not a folder")
     done = person.run("echo", "x", XDG_DATA_HOME=str(blocked))
