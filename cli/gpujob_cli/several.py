@@ -1,8 +1,12 @@
-"""Doing the same to several jobs: one that fails does not keep the others from their turn."""
+"""Doing the same to several jobs: one that fails does not keep the others from their turn.
+
+Invariant: which jobs are meant is settled before anything is done to one, since doing it may change what a text means.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from gpujob.errors import GpujobError
@@ -12,16 +16,45 @@ from gpujob_cli.session import Session
 Act = Callable[[str], dict[str, Any]]
 
 
-def for_each(session: Session, texts: Iterable[str], act: Act) -> int:
-    """Calls `act` with the id of each; under --json its answers become one array. Returns the worst exit code."""
+@dataclass(frozen=True)
+class Meant:
+    """The jobs that some texts mean, each once, and the exit codes of the texts that mean none."""
+
+    ids: tuple[str, ...]
+    codes: tuple[int, ...] = ()
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one job was asked for, be it there or not."""
+        return len(self.ids) + len(self.codes) > 1
+
+
+def meant_by(session: Session, texts: Iterable[str]) -> Meant:
+    """Finds the jobs; a text that means none is an error that has been said."""
     session.store  # noqa: B018 - a store that does not open is said once
-    codes, answers = [0], []
+    ids: dict[str, None] = {}
+    codes = []
     for text in dict.fromkeys(texts):
         try:
-            answers.append(act(session.job_id(text)))
+            ids[session.job_id(text)] = None
         except GpujobError as error:
-            session.out.close()
-            codes.append(report(error, json=session.out.json))
+            codes.append(_told(session, error))
+    return Meant(tuple(ids), tuple(codes))
+
+
+def for_each(session: Session, jobs: Meant, act: Act) -> int:
+    """Calls `act` with each id; under --json its answers become one array. Returns the worst exit code."""
+    codes, answers = [0, *jobs.codes], []
+    for job_id in jobs.ids:
+        try:
+            answers.append(act(job_id))
+        except GpujobError as error:
+            codes.append(_told(session, error))
     if session.out.json:
         session.out.answer_json(answers)
     return worst(codes)
+
+
+def _told(session: Session, error: GpujobError) -> int:
+    session.out.close()
+    return report(error, json=session.out.json)

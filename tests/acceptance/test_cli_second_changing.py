@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -119,6 +120,24 @@ def test_retry_is_a_new_job_and_becomes_the_last(machine: Machine) -> None:
     refused = machine.run("retry", new)
     assert refused.code == 5
     assert "has not ended" in refused.err
+
+
+def test_a_job_named_by_its_id_and_a_beginning_was_retried_and_fetched_twice(machine: Machine) -> None:
+    job = machine.done(files={"a": 1})
+    assert machine.run("get", job.id, job.id[:-1], "-o", "out").out.split() == ["out/a"]
+    ran = machine.run("retry", job.id, job.id[:-1])
+    assert (ran.code, len(ran.out.split())) == (0, 1)
+
+
+def test_last_was_the_retry_that_had_just_been_made(machine: Machine) -> None:
+    """Each text was looked up when its turn came, and the retry of the first had become @last by then."""
+    (machine.home / "echo.json").write_text(json.dumps({"kind": "echo", "input": {}}))
+    last = machine.run("submit", "echo.json").out.strip()
+    machine.serve()
+    job = machine.done()
+    ran = machine.run("retry", job.id, "@last", "nosuchjob", "--json")
+    assert ran.code == 102 and ran.error["type"] == "NotFound"
+    assert [one["retry_of"] for one in ran.json] == [job.id, last]
 
 
 # -- rm and gc

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gpujob_cli.session import Session
-from gpujob_cli.several import for_each
+from gpujob_cli.several import for_each, meant_by
 
 
 def cancel(
@@ -30,4 +30,4 @@ def cancel(
             session.out.answer(job_id)
         return {"id": job_id, "state": status.state, "cancelled": ours}
 
-    return for_each(session, jobs, act)
+    return for_each(session, meant_by(session, jobs), act)

@@ -14,7 +14,7 @@ from gpujob_cli.describing import files
 from gpujob_cli.endings import trouble
 from gpujob_cli.errors import UNFINISHED, Report, print_report, worst
 from gpujob_cli.session import Session
-from gpujob_cli.several import for_each
+from gpujob_cli.several import for_each, meant_by
 from gpujob_cli.shapes import of_result, of_status
 
 DEFAULT_OUT = Path("gpujob-out")
@@ -39,7 +39,7 @@ def get(
     """
     target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
     require_writable(target.out)
-    several = len(set(jobs)) > 1
+    meant = meant_by(session, jobs)
     without: list[int] = []
 
     def act(job_id: str) -> dict[str, Any]:
@@ -50,9 +50,9 @@ def get(
         if reason is not None or status.result is None:
             without.append(_tell(session, reason))
             return of_status(status)
-        return of_result(status.result, files=_fetch(session, status.result, target, several))
+        return of_result(status.result, files=_fetch(session, status.result, target, meant.several))
 
-    return worst([for_each(session, jobs, act), *without])
+    return worst([for_each(session, meant, act), *without])
 
 
 def _fetch(session: Session, result: Result, target: Target, several: bool) -> list[Path]:

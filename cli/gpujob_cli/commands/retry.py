@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from gpujob_cli.session import Session
-from gpujob_cli.several import for_each
+from gpujob_cli.several import for_each, meant_by
 
 
 def retry(
@@ -20,7 +20,8 @@ def retry(
     Example:
       gpujob wait $(gpujob retry @last)
     """
-    session.require_room(len(set(jobs)))
+    meant = meant_by(session, jobs)
+    session.require_room(len(meant.ids))
 
     def act(job_id: str) -> dict[str, Any]:
         new = session.store.retry(job_id, submitted_by=session.submitted_by).manifest
@@ -30,4 +31,4 @@ def retry(
         session.out.say(f"a retry of {job_id}", style="dim")
         return {"id": new.id, "retry_of": job_id}
 
-    return for_each(session, jobs, act)
+    return for_each(session, meant, act)

@@ -10,8 +10,9 @@ from gpujob.errors import Conflict, NotFound
 from gpujob.protocol.removal import SETTLED_S, Removed
 from gpujob.specs.quantities import format_duration
 from gpujob_cli.consent import agreed
+from gpujob_cli.errors import worst
 from gpujob_cli.session import Session
-from gpujob_cli.several import for_each
+from gpujob_cli.several import for_each, meant_by
 
 
 def rm(
@@ -25,10 +26,10 @@ def rm(
     Example:
       gpujob rm --yes 01k8xq3v
     """
-    count = len(set(jobs))
-    what = f"{count} jobs" if count > 1 else f"job {jobs[0]}"
-    if not agreed(session.out, f"Remove {what} with all files?", yes=yes):
-        return 0
+    meant = meant_by(session, jobs)
+    what = f"{len(meant.ids)} jobs" if len(meant.ids) > 1 else f"job {''.join(meant.ids)}"
+    if meant.ids and not agreed(session.out, f"Remove {what} with all files?", yes=yes):
+        return worst(list(meant.codes))
 
     def act(job_id: str) -> dict[str, Any]:
         removed = session.store.remove(job_id)
@@ -38,7 +39,7 @@ def rm(
             session.out.answer(job_id)
         return {"id": job_id, "removed": True, "objects": removed.objects}
 
-    return for_each(session, jobs, act)
+    return for_each(session, meant, act)
 
 
 def _require_removed(job_id: str, removed: Removed) -> None:
