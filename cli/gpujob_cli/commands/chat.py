@@ -88,11 +88,13 @@ def _question(prompt: str, system: str | None, images: list[str]) -> dict[str, A
 
 def _schema(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidSpec(f"--json-schema {path}: {error.strerror}") from None
     except ValueError as error:
         raise InvalidSpec(f"--json-schema {path}: not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidSpec(f"--json-schema {path}: nested too deeply") from None
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

@@ -81,3 +81,16 @@ def test_the_text_is_the_answer_and_the_files_are_talk(session: MemorySession) -
     assert "out/transcript.md" in session.said()
     follower.answer(result.model_copy(update={"state": "failed", "output": {}}), [])
     assert session.stdout.getvalue() == "One.\nTwo.[2J\n"
+
+
+def test_a_schema_nested_too_deeply_was_a_bug(session: MemorySession, tmp_path: Path) -> None:
+    schema = tmp_path / "deep.json"
+    schema.write_text('{"a":' * 100_000 + "1" + "}" * 100_000)
+    with pytest.raises(InvalidSpec, match="nested too deeply"):
+        chat(session, "Why?", model="m", json_schema=schema, wait=False)
+
+
+def test_a_schema_may_begin_with_a_byte_order_mark_as_specs_may(session: MemorySession, tmp_path: Path) -> None:
+    schema = tmp_path / "person.json"
+    schema.write_text('\ufeff{"type": "object"}', encoding="utf-8")
+    assert asked(session, "Why?", model="m", json_schema=schema).spec["input"]["format"] == {"type": "object"}
