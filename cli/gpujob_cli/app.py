@@ -50,7 +50,7 @@ def _prepare_streams() -> None:
 
 
 def _nowhere(mode: str) -> Any:
-    return Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - it lasts as long as the program
+    return Path(os.devnull).open(mode, encoding="utf-8")
 
 
 def run(args: Sequence[str]) -> int:

@@ -25,7 +25,7 @@ class EchoFollower(Follower):
         """The message, on stdout."""
         if result.state == "succeeded":
             message = result.output.get("message")
-            self.session.out.answer(message if isinstance(message, str) else json.dumps(message))
+            self.session.out.raw(f"{message if isinstance(message, str) else json.dumps(message)}\n")
         super().answer(result, files)
 
 

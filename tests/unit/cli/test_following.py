@@ -9,6 +9,7 @@ import pytest
 
 from gpujob import Unavailable
 from gpujob_cli.collecting import Target
+from gpujob_cli.commands.echo import EchoFollower
 from gpujob_cli.following import Follower, Wishes
 
 from .queues import MemorySession
@@ -132,3 +133,10 @@ def test_json_is_one_object_a_job(tmp_path: Path) -> None:
     assert all(line["state"] == "succeeded" and line["files"] == [] for line in lines)
     assert [line["output"]["message"] for line in lines] == [0, 1]
     assert all(line["finished_at"].endswith("Z") for line in lines)
+
+
+def test_an_echo_of_several_lines_came_back_as_one(session: MemorySession) -> None:
+    job_id = session.echo("a\n\tb")
+    session.work()
+    assert EchoFollower(session, {job_id: None}, Wishes()).follow() == 0
+    assert session.stdout.getvalue() == "a\n\tb\n"

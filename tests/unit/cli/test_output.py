@@ -130,10 +130,19 @@ def test_markup_in_untrusted_text_is_text() -> None:
         ("c1\x9b2J", "c12J"),
         ("half\ud800", "half"),
         ("grüße 日本", "grüße 日本"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d🚀", "👩\u200d🚀"),
+        ("tab\tstop", "tab stop"),
     ],
 )
 def test_clean_leaves_nothing_that_moves_a_cursor(dirty: str, cleaned: str) -> None:
     assert clean(dirty) == cleaned
+
+
+def test_an_answer_of_several_lines_kept_no_tabs_and_tore_emoji_apart() -> None:
+    output, out, _ = made()
+    output.raw("\tif a:\n\u202e\t\t👩\u200d🚀\n")
+    assert out.getvalue() == "\tif a:\n\t\t👩\u200d🚀\n"
 
 
 def test_texts() -> None:
