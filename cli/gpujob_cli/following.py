@@ -17,6 +17,7 @@ from gpujob_cli import shapes
 from gpujob_cli.collecting import Target, collect
 from gpujob_cli.endings import summary, trouble
 from gpujob_cli.errors import END_CODES, INTERRUPTED, TIMED_OUT, NoWorker, Report, explain, print_report, worst
+from gpujob_cli.output import Line
 from gpujob_cli.serving import Serving
 from gpujob_cli.session import Session
 from gpujob_cli.watching import NOBODY, Watch
@@ -116,12 +117,12 @@ class Follower:
 
     # -- leaving early
 
-    def _attend(self, reason: Reason) -> str:
+    def _attend(self, reason: Reason) -> Line | None:
         if self._serving is None:
-            return ""
+            return None
         if reason.code not in NOBODY:
             self._serving.relax()
-            return ""
+            return None
         return self._serving.attend(self._watch.only)
 
     def _detached(self) -> int:

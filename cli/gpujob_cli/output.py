@@ -10,7 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 from gpujob.settings import Terminal, terminal
@@ -26,12 +26,14 @@ class Line:
     """How things stand. `fraction` becomes a bar on a terminal; `left` is what changes all the time.
 
     `growing` is text that is being written; its last lines stand above the line, on a terminal only.
+    `lasting` is the text without the times that stand in it, where some do.
     """
 
     text: str
     fraction: float | None = None
     left: str = ""
     growing: str = ""
+    lasting: str = ""
 
     @property
     def percent(self) -> int:
@@ -41,7 +43,11 @@ class Line:
     @property
     def key(self) -> str:
         """What makes one line differ from the next where each costs a line of a log."""
-        return clean(self.text)
+        return clean(self.lasting or self.text)
+
+    def after(self, head: str) -> Line:
+        """The same line with `head` before it."""
+        return replace(self, text=head + self.text, lasting=head + (self.lasting or self.text))
 
     @property
     def plain(self) -> str:

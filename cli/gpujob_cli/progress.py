@@ -1,7 +1,7 @@
 """How a job stands, as the line that is shown while somebody waits for it. Pure.
 
-Invariant: the line's text changes when the job's state, step or reason does; its percentage, its time left and a text
-that the job is writing may always.
+Invariant: the line's lasting text changes when the job's state, step or reason does; its percentage, the times in it and
+a text that the job is writing may always.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def line_of(status: Status, workers: Workers, *, now: float, ahead: int | None, 
         return _running(status.lease, workers, now, pace), reason
     attempt = status.lease.attempt if status.lease is not None else 1
     again = f" (attempt {attempt + 1})" if status.state == "queued" and status.lease is not None else ""
-    text = f"{status.state}{again}: {reason.text}" if reason.text != status.state else reason.text
-    return Line(text + (f". {reason.hint}" if reason.hint else "")), reason
+    head = f"{status.state}{again}: " if reason.text != status.state else ""
+    hint = f". {reason.hint}" if reason.hint else ""
+    return Line(f"{head}{reason.text}{hint}", lasting=f"{head}{reason.lasting or reason.text}{hint}"), reason
 
 
 def _running(lease: Lease, workers: Workers, now: float, pace: Pace) -> Line:
@@ -77,5 +78,8 @@ def line_of_many(done: int, total: int, waiting: Iterable[Status], reason: Reaso
     """The line for several jobs together: `waiting` as far as it is known, `reason` that of the first which waits."""
     states = [status.state for status in waiting]
     counts = [f"{states.count(state)} {state}" for state in ("running", "queued") if state in states]
-    waits = f" ({reason.text})" if "running" not in states and reason.code != "running" else ""
-    return Line(", ".join([f"{done} of {total} ended", *counts]) + waits, fraction=done / total)
+    text = ", ".join([f"{done} of {total} ended", *counts])
+    if "running" in states or reason.code == "running":
+        return Line(text, fraction=done / total)
+    lasting = f"{text} ({reason.lasting or reason.text})"
+    return Line(f"{text} ({reason.text})", fraction=done / total, lasting=lasting)

@@ -120,13 +120,13 @@ class Serving:
             fetch_model(self._session, kind)
         self._start()
 
-    def attend(self, only: Manifest | None = None) -> str:
-        """Nobody lives who could do the jobs: sees to it that a worker here will, and says so; empty where it cannot.
+    def attend(self, only: Manifest | None = None) -> Line | None:
+        """Nobody lives who could do the jobs: sees to it that a worker here will, and says so; None where it cannot.
 
         `only` is the one job that is left, where there is but one.
         """
         if self._unfit:
-            return ""
+            return None
         if self._worker is not None and not self._worker.alive:
             self._worker.check()
             self._worker = None
@@ -136,8 +136,8 @@ class Serving:
             self._unfit = True
             self.dismiss()
             self._session.out.warn(f"this machine cannot do it: {lack.text}. {lack.hint}".strip())
-            return ""
-        return "a worker is starting on this machine"
+            return None
+        return Line("a worker is starting on this machine")
 
     def _lack(self, worker: LocalWorker, manifest: Manifest) -> Reason | None:
         """What the worker here lacks for a job; None where nothing is known yet, or nothing is lacking."""
@@ -187,22 +187,23 @@ class Fallback(Serving):
         self._alone_since_s: float | None = None
         self._refusal = ""
 
-    def attend(self, only: Manifest | None = None) -> str:
+    def attend(self, only: Manifest | None = None) -> Line | None:
         """Nobody lives who could do the jobs: after the time that was agreed on, this machine does."""
         now_s = self._session.store.runtime.elapsed()
         if self._alone_since_s is None:
             self._alone_since_s = now_s
         left_s = self._alone_since_s + self._after_s - now_s
         if self._refusal or self._unfit:
-            return ""
+            return None
         if left_s > 0:
-            return f"no live worker; this machine does it in {format_duration(max(1.0, round(left_s)))}"
+            text = "no live worker; this machine does it"
+            return Line(f"{text} in {format_duration(max(1.0, round(left_s)))}", lasting=text)
         try:
             return super().attend(only)
         except Configuration as error:
             self._refusal = error.message
             self._session.out.warn(f"{error.message}. Going on to wait for another worker. {error.hint or ''}".strip())
-            return ""
+            return None
 
     def relax(self) -> None:
         """Somebody lives who can do the jobs: the time starts anew."""

@@ -39,7 +39,7 @@ class Watch:
         jobs: Mapping[str, Manifest | None],
         *,
         worker_timeout_s: float | None = None,
-        on_reason: Callable[[Reason], str] | None = None,
+        on_reason: Callable[[Reason], Line | None] | None = None,
     ) -> None:
         """`jobs` are ids with their manifests where they are known; `on_reason` hears why the first one waits,
         and may know better than the bucket what is being done about it.
@@ -178,8 +178,8 @@ class Watch:
         if len(self._manifests) > 1:
             known = () if self._by_listing else waiting
             line = line_of_many(len(self._manifests) - len(self.waiting), len(self._manifests), known, reason)
-        better = self._on_reason(reason) if self._on_reason is not None else ""
-        self._session.out.status(Line(f"{first.state}: {better}") if better else line)
+        better = self._on_reason(reason) if self._on_reason is not None else None
+        self._session.out.status(line if better is None else better.after(f"{first.state}: "))
         self._mind_worker_timeout(reason)
 
     def _look_at_workers(self, first: Status) -> None:

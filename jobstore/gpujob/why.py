@@ -38,11 +38,15 @@ MANY = 1000
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a job is where it is: a code for programs, a sentence for people, and what they can do."""
+    """Why a job is where it is: a code for programs, a sentence for people, and what they can do.
+
+    `lasting` is the sentence without what changes all the time, where something in it does.
+    """
 
     code: Code
     text: str
     hint: str = ""
+    lasting: str = ""
 
 
 def why(status: Status, workers: Workers, *, now: float, ahead: int | None = None) -> Reason:
@@ -114,7 +118,8 @@ def _of_run(lease: Lease, modified: float, workers: Workers, now: float) -> Reas
     on = _called(lease.worker, workers)
     progress = lease.progress
     if progress.phase == "load" or any(w.id == lease.worker and w.state == "loading" for w, _ in workers):
-        return Reason("loading", f"{on} is loading a model{_share(progress)}")
+        text = f"{on} is loading a model"
+        return Reason("loading", text + _share(progress), lasting=text)
     return Reason("running", f"running on {on}{_how_far(progress, now - lease.started_at)}")
 
 
@@ -127,11 +132,14 @@ def _share(progress: Progress) -> str:
 
 def _vanished(lease: Lease, silent_s: float, workers: Workers) -> Reason:
     others = [w for w, _ in workers if w.id != lease.worker and lease.manifest.kind in w.kinds]
-    text = f"its worker {lease.worker} has not been heard of for {round(silent_s)} s"
+    text = f"its worker {lease.worker} has not been heard of"
+    silent = f"{text} for {round(silent_s)} s"
     left_s = lease.ttl_s + margin_s(lease.ttl_s) - silent_s
     if not others:
-        return Reason("worker_vanished", f"{text}, and no other live worker can take over", START_ONE)
-    return Reason("worker_vanished", f"{text}; another takes over in about {max(1, round(left_s))} s")
+        alone = ", and no other live worker can take over"
+        return Reason("worker_vanished", silent + alone, START_ONE, lasting=text + alone)
+    soon = f"{silent}; another takes over in about {max(1, round(left_s))} s"
+    return Reason("worker_vanished", soon, lasting=f"{text}; another takes over")
 
 
 def _how_far(progress: Progress, running_s: float) -> str:
@@ -212,7 +220,8 @@ def _backing_off(lease: Lease, now: float) -> Reason:
     left = format_duration(max(1.0, math.ceil(lease.not_before - now)))
     error = f" ({lease.error.message.splitlines()[0][:120]})" if lease.error and lease.error.message.strip() else ""
     attempts = f"; attempt {lease.attempt + 1} follows" if lease.error else ""
-    return Reason("backing_off", f"backing off after an error{error}, {left} left{attempts}")
+    text = f"backing off after an error{error}"
+    return Reason("backing_off", f"{text}, {left} left{attempts}", lasting=text + attempts)
 
 
 def _in_line(manifest: Manifest, workers: Sequence[Presence], ahead: int | None) -> Reason:

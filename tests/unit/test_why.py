@@ -112,6 +112,7 @@ def test_backing_off_after_an_error() -> None:
     found = reason(status, worker())
     assert found.code == "backing_off"
     assert found.text == "backing off after an error (CUDA error), 12s left; attempt 2 follows"
+    assert found.lasting == "backing off after an error (CUDA error); attempt 2 follows"
 
 
 def test_a_due_wait_is_like_any_other() -> None:
