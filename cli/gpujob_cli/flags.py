@@ -20,7 +20,7 @@ FallbackFlag = Annotated[
     str | None, typer.Option(metavar="none|local", help="While waiting: do it on this machine if nobody else does.")
 ]
 FallbackAfterFlag = Annotated[
-    str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; 2m by default.")
+    str | None, typer.Option(metavar="TIME", help="How long to look for a live worker first; as the spec says, or 2m.")
 ]
 
 

@@ -220,19 +220,27 @@ class Fallback(Serving):
 
 
 def fallback_of(
-    session: Session, jobs: Mapping[str, Manifest | None], *, after_s: float | None = None
+    session: Session, jobs: Mapping[str, Manifest | None], *, for_all: bool = False, after_s: float | None = None
 ) -> Fallback | None:
-    """The fallback that these jobs ask for, or that `after_s` asks for all of them; None where nobody asks."""
+    """The fallback that these jobs ask for, or that is wanted `for_all` of them; None where nobody asks.
+
+    It comes after `after_s`, or where nobody says so after the longest time that one of the jobs asks for.
+    """
     asked = {
         job_id: manifest
         for job_id, manifest in jobs.items()
-        if manifest is not None and (after_s is not None or manifest.spec.get("fallback") == "local")
+        if manifest is not None and (for_all or manifest.spec.get("fallback") == "local")
     }
     if not asked:
         return None
     if after_s is None:
-        after_s = max(float(one.spec.get("fallback_after") or FALLBACK_AFTER_S) for one in asked.values())
+        after_s = max(map(_own_time_s, asked.values()))
     return Fallback(session, {job_id: manifest.kind for job_id, manifest in asked.items()}, after_s)
+
+
+def _own_time_s(manifest: Manifest) -> float:
+    after_s = manifest.spec.get("fallback_after")
+    return float(after_s) if isinstance(after_s, int | float) else FALLBACK_AFTER_S
 
 
 def require_executor(kind: str) -> None:

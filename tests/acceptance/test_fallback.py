@@ -71,7 +71,7 @@ def test_a_spec_may_ask_for_it(person: Person) -> None:
 def test_without_wait_it_says_when_it_takes_effect(person: Person) -> None:
     done = person.run("submit", echo(person, "later"), "--fallback", "local")
     assert done.code == 0
-    assert "gpujob wait --fallback local" in done.err
+    assert f"takes effect while somebody waits: `gpujob wait {done.out.strip()}`" in done.err
 
 
 def test_wait_takes_over_what_was_submitted_before(person: Person, store: JobStore) -> None:
@@ -79,6 +79,14 @@ def test_wait_takes_over_what_was_submitted_before(person: Person, store: JobSto
     done = person.run("wait", job.id, "--fallback", "local", "--fallback-after", "1s", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["output"] == {"message": "waiting"}
+
+
+def test_wait_does_what_the_spec_asks_for(person: Person) -> None:
+    """`wait` heard of a fallback by its own flag alone, and took two minutes where the spec said a second."""
+    job = person.run("submit", echo(person, "asks", fallback="local", fallback_after="1s")).out.strip()
+    done = person.run("wait", job, "--timeout", "60s")
+    assert done.code == 0, done.err
+    assert "no live worker for 1s, so this machine does it" in done.err
 
 
 def test_a_kind_that_nothing_here_can_do_goes_on_waiting(person: Person) -> None:

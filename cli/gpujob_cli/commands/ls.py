@@ -16,7 +16,6 @@ from gpujob_cli.flags import duration, parse_labels
 from gpujob_cli.session import Session
 from gpujob_cli.shapes import of_status
 
-DAY_S = 86400.0
 WATCH_EVERY_S = 2.0
 FILTERED_FROM = 2000  # the newest jobs that a filter chooses from
 
@@ -42,7 +41,7 @@ def ls(
       gpujob ls --state failed --since 7d
     """
     keep = _filter(session, _states(state), kind, parse_labels(label), mine)
-    since_s = duration("--since", since) or DAY_S
+    since_s = duration("--since", since) or 0.0
 
     def look() -> list[Status]:
         asked = limit if keep is None else max(limit, FILTERED_FROM)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gpujob.errors import InvalidSpec
+from gpujob.records import Manifest
 from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
 from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, TitleFlag, parse_labels
@@ -74,17 +76,17 @@ def submit(
         serving.prepare()
     jobs = send(session, ready)
     if not wait:
-        _mention_fallback(session, ready)
+        _mention_fallback(session, jobs)
         return 0
     serving = serving or fallback_of(session, jobs)
     return Follower(session, jobs, Wishes(target=target), serving).follow()
 
 
-def _mention_fallback(session: Session, specs: list[Spec]) -> None:
-    if any(spec.fallback == "local" for spec in specs):
-        session.out.say(
-            f"fallback: local takes effect while somebody waits: `{session.command('wait --fallback local')}`"
-        )
+def _mention_fallback(session: Session, jobs: Mapping[str, Manifest | None]) -> None:
+    asking = [job_id for job_id, one in jobs.items() if one is not None and one.spec.get("fallback") == "local"]
+    if asking:
+        named = asking[0] if len(asking) == 1 else f"{asking[0]} ..."
+        session.out.say(f"fallback: local takes effect while somebody waits: `{session.command(f'wait {named}')}`")
 
 
 def _tell_only(session: Session, specs: list[Spec]) -> int:

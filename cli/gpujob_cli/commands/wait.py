@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gpujob.errors import InvalidSpec
+from gpujob.errors import CorruptRecord, InvalidSpec, WrongProtocol
+from gpujob.protocol.status import status
+from gpujob.records import Manifest
 from gpujob_cli.collecting import target_of
 from gpujob_cli.consent import UsageError
 from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, duration
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.serving import FALLBACK_AFTER_S, fallback_of
+from gpujob_cli.serving import fallback_of
 from gpujob_cli.session import LAST, Session
+
+LOOKERS = 8
 
 
 def wait(
@@ -48,12 +54,13 @@ def wait(
         first_only=any_,
         print_states=True,
     )
-    jobs = dict.fromkeys(session.job_ids(_named(ids)))
-    if fallback != "local":
-        return Follower(session, jobs, wishes).follow()
     after_s = duration("--fallback-after", fallback_after)
-    known = {job_id: session.store.status(job_id).manifest for job_id in jobs}
-    return Follower(session, known, wishes, fallback_of(session, known, after_s=after_s or FALLBACK_AFTER_S)).follow()
+    jobs = session.job_ids(_named(ids))
+    if fallback == "none":
+        return Follower(session, dict.fromkeys(jobs), wishes).follow()
+    going = _going(session, jobs)
+    serving = fallback_of(session, going, for_all=fallback == "local", after_s=after_s)
+    return Follower(session, going, wishes, serving).follow()
 
 
 def _named(ids: list[str] | None) -> list[str]:
@@ -63,3 +70,19 @@ def _named(ids: list[str] | None) -> list[str]:
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(f"Missing argument 'ID...': which job? {LAST} is the one that was submitted last.")
     return [LAST]
+
+
+def _going(session: Session, ids: Sequence[str]) -> dict[str, Manifest | None]:
+    """The jobs with the manifests of those that have not ended. One that cannot be read is told of in its turn."""
+    ctx = session.store.context
+    give_up = ctx.patience(session.store.patience_s)
+
+    def look(job_id: str) -> Manifest | None:
+        try:
+            found = ctx.insist(lambda: status(ctx, job_id), give_up)
+        except (CorruptRecord, WrongProtocol):
+            return None
+        return None if found is None or found.ended else found.manifest
+
+    with ThreadPoolExecutor(LOOKERS) as pool:
+        return dict(zip(ids, pool.map(look, ids), strict=True))
