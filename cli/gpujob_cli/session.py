@@ -34,6 +34,7 @@ class Session:
         self.out = Output(json=json, quiet=quiet)
         self.profile = profile
         self.store_flag = store
+        self._profile_may_lack = False
         self._telling = Telling(self.out.warn)
 
     def __enter__(self) -> Self:
@@ -47,7 +48,9 @@ class Session:
     @cached_property
     def loaded(self) -> settings_.Loaded:
         """The settings with where each came from; its notices have been said."""
-        loaded = settings_.load(flags={"store": self.store_flag}, profile=self.profile)
+        loaded = settings_.load(
+            flags={"store": self.store_flag}, profile=self.profile, profile_may_lack=self._profile_may_lack
+        )
         for notice in loaded.notices:
             self.out.warn(notice)
         return loaded
@@ -91,9 +94,10 @@ class Session:
                 error.message = f"{without_passwords(self.url)}: {error.message}"
             raise
 
-    def use(self, url: str) -> None:
-        """Works on another store from here on."""
+    def use(self, url: str, *, profile_may_lack: bool = False) -> None:
+        """Works on another store from here on. The profile that was chosen may lack for who is about to write it."""
         self.store_flag = url
+        self._profile_may_lack = profile_may_lack
         for name in ("loaded", "identity", "store"):
             self.__dict__.pop(name, None)
 

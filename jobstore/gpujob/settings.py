@@ -139,9 +139,11 @@ def load(
     profile: str | None = None,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    profile_may_lack: bool = False,
 ) -> Loaded:
     """All settings together, for a program that runs in `folder`. Flags that are None do not count.
 
+    With `profile_may_lack` a chosen profile that is not there says nothing: for who is about to write it.
     Raises Configuration for a file that cannot be read, an unknown name or a bad value, and says which and where.
     """
     environ = os.environ if environ is None else environ
@@ -157,7 +159,7 @@ def load(
     default = project.pop("profile", None) or user.pop("profile", None)
     user.pop("profile", None)
     chosen = profile or environ.get(PREFIX + "PROFILE") or dotenv.get(PREFIX + "PROFILE") or default
-    from_profile = _profile(profiles, chosen, user_file)
+    from_profile = _profile(profiles, chosen, user_file, may_lack=profile_may_lack)
 
     gathering.add(user, str(user_file))
     gathering.add(from_profile, f"profile {chosen} in {user_file}")
@@ -375,11 +377,13 @@ def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
     return values | {"store": str(path.parent / at_home(store))}
 
 
-def _profile(profiles: Any, chosen: str | None, path: Path) -> Mapping[str, Any]:
+def _profile(profiles: Any, chosen: str | None, path: Path, *, may_lack: bool) -> Mapping[str, Any]:
     if chosen is None:
         return {}
     if isinstance(profiles, dict) and isinstance(profiles.get(chosen), dict):
         return profiles[chosen]  # type: ignore[no-any-return]
+    if may_lack:
+        return {}
     known = ", ".join(profiles) if isinstance(profiles, dict) and profiles else "none"
     raise Configuration(
         f"there is no profile {chosen!r} in {path} (there: {known})",

@@ -75,6 +75,21 @@ def test_init_refuses_settings_that_cannot_work(machine: Machine, flags: list[st
     assert queue.load(machine.store().bucket) is None
 
 
+@pytest.mark.parametrize("chosen", ["file", "variable"])
+def test_the_remedy_for_a_profile_that_is_not_there_failed_with_the_same_sentence(
+    machine: Machine, chosen: str
+) -> None:
+    env = {"GPUJOB_PROFILE": "work"} if chosen == "variable" else {}
+    if chosen == "file":
+        (machine.home / "gpujob.toml").write_text('profile = "work"\n')
+    refused = machine.run("ls", env=env)
+    assert refused.code == 3 and "no profile 'work'" in refused.err and "gpujob init URL --profile" in refused.err
+    assert machine.run("init", env=env).code == 3
+    made = machine.run("init", machine.url, "--profile", "work", env=env)
+    assert made.code == 0, made.err
+    assert machine.run("ls", env=env).code == 0
+
+
 def test_init_writes_a_profile_beside_those_there_are(machine: Machine) -> None:
     config = machine.home / "config/gpujob/config.toml"
     config.parent.mkdir(parents=True)

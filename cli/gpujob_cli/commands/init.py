@@ -63,7 +63,7 @@ def init(
     if profile is not None:
         require_name(profile)
     if url is not None:
-        session.use(url)
+        session.use(url, profile_may_lack=True)
     if policies and create_users and not session.out.json:
         raise UsageError("--policies and --create-users both answer on stdout: ask for one, or for --json.")
     given = _given(ttl, beat, retention, max_attempts) | ({} if signed is None else {"signed": signed})
