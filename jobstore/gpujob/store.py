@@ -137,11 +137,16 @@ class JobStore:
     def retry(self, job_id: str, *, submitted_by: str = "") -> Submitted:
         """Submits a finished job again as a new job with `retry_of`.
 
-        Raises Conflict while it has not ended, Untrusted where this would sign a job that nobody trusted had signed.
+        Raises Conflict while it has not ended or where it cannot be read, Untrusted where this would sign a job that
+        nobody trusted had signed.
         """
         found = self.status(job_id)
-        if not found.ended or found.manifest is None:
+        if not found.ended:
             raise Conflict(f"job {job_id} has not ended", hint=f"`gpujob cancel {job_id}` ends it.")
+        if found.manifest is None:
+            raise Conflict(
+                f"job {job_id} cannot be submitted again: its record could not be read", hint="Submit the spec again."
+            )
         old = found.manifest
         if self.identity.key is not None:
             self.identity.check_manifest(old)

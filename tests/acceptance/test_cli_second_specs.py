@@ -92,9 +92,11 @@ def test_models_ls_lists_what_there_is(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("command", [["pull"], ["rm", "--yes"]])
-def test_an_unknown_model_is_exit_3_and_names_those_there_are(machine: Machine, command: list[str]) -> None:
+def test_an_unknown_model_is_exit_102_as_the_docs_say_and_names_those_there_are(
+    machine: Machine, command: list[str]
+) -> None:
     ran = machine.here("models", *command, "kokorro")
-    assert ran.code == 3
+    assert ran.code == 102
     assert "kokoro" in ran.err.split("hint")[-1]
 
 
@@ -153,5 +155,8 @@ def test_worker_drain_and_stop_leave_a_word_for_it(machine: Machine, word: str) 
     assert f"told to {word}" in machine.run("worker", "ls").out
 
 
-def test_a_worker_id_that_is_none_is_refused(machine: Machine) -> None:
-    assert machine.here("worker", "drain", "../x").code != 0
+@pytest.mark.parametrize("name", ["../x", "a b", "a/b", "*", ""])
+def test_what_is_no_worker_id_was_told_as_an_altered_result(machine: Machine, name: str) -> None:
+    ran = machine.here("worker", "drain", name)
+    assert ran.code == 102
+    assert "is not a worker id" in ran.err and "`gpujob worker ls` lists those that live" in ran.err

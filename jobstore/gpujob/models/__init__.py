@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from gpujob.errors import Configuration
+from gpujob.errors import Configuration, NotFound
 
 from .catalogue import MODELS, Model
 from .fetch import part_of
@@ -54,11 +54,11 @@ def names() -> tuple[str, ...]:
 
 
 def describe(name: str) -> Model:
-    """The catalogue's entry; Configuration for a name that is not in it."""
+    """The catalogue's entry; NotFound for a name that is not in it."""
     for model in MODELS:
         if model.name == name:
             return model
-    raise Configuration(f"there is no model {name!r}", hint=f"the models are: {', '.join(names())}")
+    raise NotFound(f"there is no model {name!r}", hint=f"The models are: {', '.join(names())}.")
 
 
 def ensure(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gpujob import keys
 from gpujob.bounds import MAX_PRESENCE_EVERY_S
-from gpujob.errors import CorruptRecord, NotFound, Unavailable, WrongProtocol
+from gpujob.errors import CorruptRecord, NotFound, Unavailable, UnsafeName, WrongProtocol
 from gpujob.protocol import cleaning
 from gpujob.protocol.context import FIRST_PAUSE_S, LONGEST_PAUSE_S, Context
 from gpujob.protocol.listing import every_entry
@@ -17,6 +17,7 @@ from gpujob.records import Presence, decode
 
 Control = Literal["", "drain", "stop"]
 DEAD_AFTER = 3.0  # missed writes
+WHO_LIVES = "`gpujob worker ls` lists those that live."
 MOST_WORKERS = 5000  # are asked for at one look
 MOST_KEYS = 20_000  # are listed for them
 
@@ -93,11 +94,11 @@ def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], b
 
     Raises NotFound, and Unavailable where `give_up()` says so before the word is known to stand there.
     """
-    key, pause_s = keys.worker(worker_id), FIRST_PAUSE_S
+    key, pause_s = _key_of(worker_id), FIRST_PAUSE_S
     while True:
         found = ctx.insist(lambda: ctx.get(key), give_up)
         if found is None:
-            raise NotFound(f"no worker {worker_id}", hint="`gpujob worker ls` lists those that live.")
+            raise NotFound(f"no worker {worker_id}", hint=WHO_LIVES)
         presence = decode(Presence, key, found.body, whose=worker_id).model_copy(update={"control": word})
         if replace(ctx.bucket, key, presence.body(), found.version).outcome == "won":
             return presence
@@ -111,3 +112,10 @@ def command(ctx: Context, worker_id: str, word: Control, give_up: Callable[[], b
             )
         ctx.runtime.sleep(pause_s * (0.5 + ctx.rng.random()))
         pause_s = min(LONGEST_PAUSE_S, pause_s * 2)
+
+
+def _key_of(worker_id: str) -> str:
+    try:
+        return keys.worker(worker_id)
+    except UnsafeName as error:
+        raise NotFound(error.message, hint=WHO_LIVES) from None

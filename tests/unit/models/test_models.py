@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gpujob import models
-from gpujob.errors import Configuration, LocalDisk
+from gpujob.errors import Configuration, LocalDisk, NotFound
 from gpujob.models.catalogue import MODELS, Model, ModelFile, Url
 from gpujob.models.fetch import part_of
 from tests.unit.models.server import Files, serving
@@ -237,7 +237,7 @@ def test_the_catalogue_pins_every_file() -> None:
 
 
 def test_an_unknown_model_is_answered_with_those_there_are() -> None:
-    with pytest.raises(Configuration) as error:
+    with pytest.raises(NotFound) as error:
         models.ensure("kokro")
     assert error.value.hint is not None and "kokoro-fp32" in error.value.hint
 

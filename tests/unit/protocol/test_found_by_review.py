@@ -8,7 +8,7 @@ import pytest
 
 from gpujob import keys
 from gpujob.decisions import beat_silence_s, margin_s
-from gpujob.errors import Unavailable
+from gpujob.errors import Conflict, Unavailable
 from gpujob.protocol.poll import LONGEST_CROWD_TTLS
 from gpujob.protocol.presence import PresenceKeeper
 from gpujob.records import Hint, Presence
@@ -112,6 +112,8 @@ def test_fsck_ends_a_hint_without_a_job_once_it_is_old() -> None:
     assert found.repaired and queue.store.fsck() == []
     result = queue.store.wait(job_id)
     assert result.error is not None and result.error.message.startswith("nothing is left of this job but a hint")
+    with pytest.raises(Conflict, match="its record could not be read"):  # and not: it has not ended
+        queue.store.retry(job_id)
     assert claim(queue.store).id == waiting.id
 
 
