@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gpujob.errors import InvalidSpec
-from gpujob.specs import Spec, override, parse_spec_bytes, refuse
+from gpujob.specs import Problem, Spec, override, parse_spec_bytes, refuse
 
 STDIN = "-"
 
@@ -58,6 +58,23 @@ def require_files(specs: Iterable[Spec]) -> None:
     ]
     if missing:
         raise InvalidSpec("\n".join(missing), hint="Paths in a spec are relative to the spec.")
+
+
+def require_one_spec_a_key(specs: Iterable[Spec]) -> None:
+    """Raises InvalidSpec where two specs that differ have the same idempotency key: the second could not be submitted."""
+    first: dict[str, tuple[int, dict[str, Any]]] = {}
+    problems: list[Problem] = []
+    for number, spec in enumerate(specs, start=1):
+        key = spec.idempotency_key
+        if key is None:
+            continue
+        plain = spec.canonical()
+        earlier, its = first.setdefault(key, (number, plain))
+        if plain != its:
+            said = f"{key!r} is the key of spec {earlier} already, from which spec {number} differs"
+            problems.append(Problem(spec.source, 0, 0, "idempotency_key", said))
+    if problems:
+        raise refuse(problems)
 
 
 def plugin_kinds() -> tuple[str, ...]:

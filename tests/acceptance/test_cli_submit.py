@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -134,3 +135,18 @@ def test_without_credentials_it_is_3(person: Person) -> None:
     person.write("one.json", ECHO)
     done = person.run("submit", "one.json", "--store", "s3://queue", AWS_ENDPOINT_URL_S3="http://127.0.0.1:9")
     assert done.code == 3 and "credentials" in done.err.lower()
+
+
+def test_two_specs_under_one_key_were_valid_and_then_half_submitted(person: Person) -> None:
+    one = ECHO | {"idempotency_key": "k"}
+    differing = person.write(
+        "two.jsonl", "".join(json.dumps(one | {"priority": word}) + "\n" for word in ("low", "high"))
+    )
+    for command in (["validate"], ["submit", "--dry-run"], ["submit"]):
+        done = person.run(*command, differing)
+        assert (done.code, done.out) == (2, ""), command
+        assert "idempotency_key: 'k' is the key of spec 1 already, from which spec 2 differs" in done.err
+    assert not (person.home / ".local" / "share").exists()
+    assert person.run("submit", "--dry-run", differing, "--priority", "low").code == 0
+    same = person.write("same.jsonl", (json.dumps(one) + "\n") * 2)
+    assert len(set(person.run("submit", same).lines)) == 1

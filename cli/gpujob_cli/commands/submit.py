@@ -15,7 +15,7 @@ from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
 from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, TitleFlag, parse_labels
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.reading import changed, read_specs, require_files
+from gpujob_cli.reading import changed, read_specs, require_files, require_one_spec_a_key
 from gpujob_cli.sending import send
 from gpujob_cli.serving import Serving, fallback_of
 from gpujob_cli.session import Session
@@ -68,6 +68,7 @@ def submit(
         raise InvalidSpec(
             f"--idempotency-key names one job, and there are {len(ready)} specs", hint="Write a key into each spec."
         )
+    require_one_spec_a_key(ready)
     target = target_of(out, force=force)
     if dry_run:
         return _tell_only(session, ready)

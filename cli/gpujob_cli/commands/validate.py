@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gpujob.specs import Spec
-from gpujob_cli.reading import read_specs
+from gpujob_cli.reading import read_specs, require_one_spec_a_key
 from gpujob_cli.session import Session
 
 
@@ -25,6 +25,7 @@ def validate(
       gpujob validate tour.yaml
     """
     found = read_specs(specs, allow_unknown_kind=allow_unknown_kind)
+    require_one_spec_a_key(found)
     for spec in found:
         for warning in spec.warnings:
             session.out.warn(f"{spec.source}: {warning}")
