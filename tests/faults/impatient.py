@@ -37,7 +37,7 @@ def environment(clock_off_by_s: float = 0.0, *, patient: bool = False) -> dict[s
 def main() -> None:
     """Runs the worker."""
     if not os.environ.pop(PATIENT, ""):
-        s3_client.Timeouts = lambda: SHORT  # type: ignore[assignment, misc]
+        s3_client.Timeouts = lambda *given: Timeouts(*given) if given else SHORT  # type: ignore[assignment, misc]
     off_by_s = float(os.environ.pop(OFF_BY, "0"))
     if off_by_s:
         set_clock_wrong(off_by_s)
