@@ -21,7 +21,7 @@ STDIN = "-"
 def read_specs(sources: Iterable[str], *, allow_unknown_kind: bool = False) -> list[Spec]:
     """The specs of all files (`-` is stdin), in order. Raises InvalidSpec with every problem of every file."""
     specs: list[Spec] = []
-    problems: list[Any] = []
+    errors: list[InvalidSpec] = []
     known = plugin_kinds()
     for source in sources:
         try:
@@ -32,9 +32,11 @@ def read_specs(sources: Iterable[str], *, allow_unknown_kind: bool = False) -> l
                 known_kinds=known,
             )
         except InvalidSpec as error:
-            problems += error.problems or (error.message,)
-    if problems:
-        raise refuse(problems)
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise refuse(problem for error in errors for problem in error.problems)
     return specs
 
 
@@ -50,14 +52,17 @@ def changed(spec: Spec, changes: dict[str, Any]) -> Spec:
 
 def require_files(specs: Iterable[Spec]) -> None:
     """Raises InvalidSpec, naming each file of the specs that is not there or cannot be read."""
-    missing = [
-        f"{spec.source}: files: {name}: there is no file {path}"
+    from gpujob.inputs import unreadable
+
+    problems = tuple(
+        Problem(spec.source, *spec.place_of(("files", row, "source")), f"files[{row}].source", reason)
         for spec in specs
-        for name, path in spec.sources().items()
-        if not path.is_file()
-    ]
-    if missing:
-        raise InvalidSpec("\n".join(missing), hint="Paths in a spec are relative to the spec.")
+        for row, path in enumerate(spec.sources().values())
+        if (reason := unreadable(path)) is not None
+    )
+    if problems:
+        text = "\n".join(str(problem) for problem in problems)
+        raise InvalidSpec(text, problems=problems, hint="Paths in a spec are relative to the spec.")
 
 
 def require_one_spec_a_key(specs: Iterable[Spec]) -> None:
@@ -94,6 +99,11 @@ def _bytes(source: str) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise InvalidSpec(f"there is no file {source}", hint="Give the path of a spec, or - for stdin.") from None
+        raise _unread(source, f"there is no file {source}", "there is no such file") from None
     except OSError as error:
-        raise InvalidSpec(f"cannot read {source}: {error.strerror}", hint="Give the path of a spec.") from None
+        raise _unread(source, f"cannot read {source}: {error.strerror}", f"unreadable: {error.strerror}") from None
+
+
+def _unread(source: str, alone: str, among_others: str) -> InvalidSpec:
+    problem = Problem(source, 0, 0, "", among_others)
+    return InvalidSpec(alone, problems=(problem,), hint="Give the path of a spec, or - for stdin.")

@@ -70,7 +70,7 @@ def _look_at(files: list[FileEntry], base_dir: Path) -> list[_Source]:
     problems = tuple(
         Problem(str(base_dir), 0, 0, f"files[{row}].source", problem)
         for row, source in enumerate(sources)
-        if (problem := _unreadable(source.path)) is not None
+        if (problem := unreadable(source.path)) is not None
     )
     if problems:
         raise InvalidSpec(
@@ -81,7 +81,7 @@ def _look_at(files: list[FileEntry], base_dir: Path) -> list[_Source]:
     return sources
 
 
-def _unreadable(path: Path) -> str | None:
+def unreadable(path: Path) -> str | None:
     """Why a source cannot be sent; None where it can."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):

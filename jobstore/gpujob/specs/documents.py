@@ -18,6 +18,7 @@ MAX_DOCUMENT_CHARS = 2 * 1024 * 1024
 LARGER = 'larger texts travel as files of the job (list them under "files")'
 
 Place = tuple[int, int]
+NOWHERE: Place = (0, 0)
 
 
 class Unreadable(Exception):
@@ -38,12 +39,15 @@ class Places:
     keys: Mapping[Path, Place]
 
     def of(self, path: Path, *, at_key: bool = False) -> Place:
-        """The place of the value (or its key), or of the nearest thing around it that is in the text."""
+        """The place of the value (or its key), or of the nearest thing around it that is in the text.
+
+        NOWHERE if there is no text.
+        """
         if at_key and path in self.keys:
             return self.keys[path]
         while path and path not in self.values:
             path = path[:-1]
-        return self.values.get(path, (1, 1))
+        return self.values.get(path, (1, 1) if self.values else NOWHERE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ worker needs, with every default filled in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -15,9 +15,10 @@ from pydantic import AfterValidator, Field, JsonValue, PrivateAttr, ValidationEr
 
 from gpujob.errors import Configuration
 from gpujob.home_paths import at_home
+from gpujob.specs.documents import NOWHERE, Place
 from gpujob.specs.fields import Duration, FileName, Line, Size, Strict, clashes
 from gpujob.specs.nearest import Refused
-from gpujob.specs.problems import Finding, show_path
+from gpujob.specs.problems import Finding, Path, show_path
 from gpujob.specs.raw import rows
 from gpujob.specs.registry import KIND_PATTERN, is_kind
 
@@ -150,6 +151,7 @@ class Spec(Strict):
 
     _warnings: tuple[str, ...] = PrivateAttr(default=())
     _source: str = PrivateAttr(default="<python>")
+    _locate: Callable[[Path], Place] | None = PrivateAttr(default=None)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -160,6 +162,10 @@ class Spec(Strict):
     def source(self) -> str:
         """The file the spec was read from, or a name in angle brackets."""
         return self._source
+
+    def place_of(self, path: Path) -> Place:
+        """The line and column of a part of the spec in the text that it was read from; zeros where there is none."""
+        return NOWHERE if self._locate is None else self._locate(path)
 
     def sources(self) -> dict[str, FilePath]:
         """Where each file of the job lies on this machine, by name; relative paths start at the spec's folder."""

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from gpujob.specs.aliases import Settled
-from gpujob.specs.documents import LARGER, Document, Places, plain
+from gpujob.specs.documents import LARGER, Document, Place, Places, plain
 from gpujob.specs.envelope import MAX_SPEC_BYTES, Spec, check_envelope
 from gpujob.specs.fields import Input
 from gpujob.specs.nearest import did_you_mean
 from gpujob.specs.older import Modern, modernise
-from gpujob.specs.problems import Finding, Path, Problem, moved, refuse, show_path
+from gpujob.specs.problems import Finding, Moves, Path, Problem, moved, refuse, show_path
 from gpujob.specs.raw import rows
 from gpujob.specs.reading import decode, read_documents
 from gpujob.specs.registry import input_model, is_kind, kinds
@@ -100,7 +100,7 @@ def override(spec: Spec, changes: Mapping[str, Any], *, source: str = "<command 
     """The spec with some fields of its envelope replaced; raises InvalidSpec where the new ones are not valid."""
     given = {**spec.model_dump(mode="json", exclude_unset=True), **changes}
     changed = parse_object(given, source=source, allow_unknown_kind=True, known_kinds=(spec.kind,))
-    changed._source = spec.source
+    changed._source, changed._locate = spec.source, spec._locate
     changed._warnings = tuple(dict.fromkeys((*spec.warnings, *changed.warnings)))
     return changed
 
@@ -121,7 +121,19 @@ def _spec_of(document: Document, accepted: _Kinds, source: str) -> tuple[Spec | 
     warnings = [f for f in reading.findings if f.warning]
     reading.spec._warnings = tuple(f"{show_path(moved(f.path, reading.moves))}: {f.message}" for f in warnings)
     reading.spec._source = source
+    reading.spec._locate = _Locator(document, reading.moves)
     return reading.spec, []
+
+
+@dataclass(frozen=True)
+class _Locator:
+    """Where a part of an accepted spec stands. All are equal, since that makes no spec another one."""
+
+    document: Document = field(compare=False)
+    moves: Moves = field(compare=False)
+
+    def __call__(self, path: Path) -> Place:
+        return self.document.places().of(moved(path, self.moves))
 
 
 class _Reading:
