@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Annotated, NoReturn, Optional
 
 import typer
@@ -15,7 +16,7 @@ from gpujob import model_mirror
 from gpujob import settings as config
 from gpujob.chance import token
 from gpujob.clock import SYSTEM
-from gpujob.errors import Configuration, GpujobError
+from gpujob.errors import Configuration, Conflict, CorruptRecord, GpujobError, NotFound, WrongProtocol
 from gpujob.log_lines import hide, to_stderr
 from gpujob.plain_text import clean
 from gpujob.redaction import too_short, without_passwords
@@ -35,11 +36,11 @@ from .worker import Limits, Summary, Worker
 
 log = logging.getLogger("gpujob.worker")
 
-BUG, BAD_USAGE, BAD_SET_UP, UNREACHABLE = 1, 2, 3, 4
+BUG, BAD_USAGE, BAD_SET_UP, UNREACHABLE, AMBIGUOUS, NO_SUCH_JOB = 1, 2, 3, 4, 5, 102
+EXIT_CODES: dict[type[GpujobError], int] = {Configuration: BAD_SET_UP, Conflict: AMBIGUOUS, NotFound: NO_SUCH_JOB}
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-EPILOG = "Example: gpujob worker run --kinds tts.narrate --idle-exit 20m"
 
 
 def _duration(text: Optional[str]) -> float | None:  # noqa: UP045 (typer reads it)
@@ -51,7 +52,7 @@ def _duration(text: Optional[str]) -> float | None:  # noqa: UP045 (typer reads 
         raise typer.BadParameter(str(error)) from error
 
 
-@app.command(epilog=EPILOG)
+@app.command(context_settings=HELP_OPTIONS)
 def run(
     store: Annotated[str | None, typer.Option(help="The queue: s3://bucket/prefix, file:///path.")] = None,
     profile: Annotated[str | None, typer.Option(help="The profile of config.toml to use.")] = None,
@@ -81,6 +82,10 @@ def run(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Serves jobs of a queue on this machine until it is told to leave.
+
+    \b
+    Example:
+      gpujob worker run --kinds tts.narrate --idle-exit 20m
 
     The first Ctrl-C or SIGTERM finishes the job in hand and leaves; the second gives it back.
     """
@@ -153,6 +158,7 @@ def _serve(
     secrets = _secrets(settings)
     heart = Heartbeat(SYSTEM, log.info)
     store = open_store(url, identity=identity_of(settings))
+    limits = replace(limits, jobs=_ids(store, limits.jobs))
     cache = _model_cache(store, settings, here.executors)
 
     def hear(event: str, job_id: str) -> None:
@@ -184,6 +190,15 @@ def _serve(
     summary = worker.run()
     heart.stop()
     _farewell(summary)
+
+
+def _ids(store: JobStore, jobs: Iterable[str]) -> tuple[str, ...]:
+    """The ids of jobs by their ids, beginnings of those, or idempotency keys. Raises NotFound, Conflict."""
+    ids = tuple(dict.fromkeys(store.resolve(text) for text in jobs))
+    for job_id in ids:
+        with suppress(CorruptRecord, WrongProtocol):  # the log will say that it is skipped
+            store.status(job_id)
+    return ids
 
 
 def _secrets(settings: config.Settings) -> dict[str, str]:
@@ -246,14 +261,14 @@ def _farewell(summary: Summary) -> None:
 
 
 def main() -> NoReturn:
-    """The console script: exit codes 0 left as told, 2 usage, 3 set-up, 4 store unreachable, 1 a bug."""
+    """The console script: exit codes 0 left as told, 2 usage, 3 set-up, 4 store unreachable, 5 and 102 `--job`, 1 a bug."""
     try:
         app()
     except GpujobError as error:
         print(f"error: {clean(without_passwords(error.message), lines=True)}", file=sys.stderr)
         if error.hint:
             print(clean(error.hint, lines=True), file=sys.stderr)
-        sys.exit(BAD_SET_UP if isinstance(error, Configuration) else UNREACHABLE)
+        sys.exit(next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), UNREACHABLE))
     sys.exit(0)
 
 

@@ -32,11 +32,15 @@ Prove = Callable[[], str]
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-@app.command(epilog="Example: gpujob worker setup-gpu --dry-run")
+@app.command(context_settings={"help_option_names": ["-h", "--help"]})
 def setup_gpu(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the pip commands and run none.")] = False,
 ) -> None:
     """Install the onnxruntime that suits this machine's GPU, in the order that works, and prove that CUDA runs.
+
+    \b
+    Example:
+      gpujob worker setup-gpu --dry-run
 
     Each pip command is printed before it runs. Exit 3 where there is no GPU (nothing is changed then), where the driver
     is too old, or where CUDA still does not run.
