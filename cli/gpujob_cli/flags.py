@@ -15,6 +15,11 @@ OutFlag = Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help
 ForceFlag = Annotated[bool, typer.Option("--force", help="Overwrite different files in DIR.")]
 TitleFlag = Annotated[str | None, typer.Option(metavar="TEXT", help="Free text for people.")]
 PriorityFlag = Annotated[str | None, typer.Option(metavar="high|normal|low", help="Before or after others.")]
+LabelFlag = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Add a label; repeatable.")]
+KeyFlag = Annotated[
+    str | None, typer.Option(metavar="KEY", help="Your name for the job: submitting it again is a no-op.")
+]
+DryRunFlag = Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")]
 WaitFlag = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the files.")]
 FallbackFlag = Annotated[
     str | None, typer.Option(metavar="none|local", help="While waiting: do it on this machine if nobody else does.")

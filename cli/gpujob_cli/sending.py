@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gpujob.records import Manifest
@@ -24,6 +25,29 @@ def send(session: Session, specs: Sequence[Spec]) -> dict[str, Manifest | None]:
         manifest = _send_one(session, spec)
         sent[manifest.id] = manifest
     return sent
+
+
+def mention_fallback(session: Session, jobs: Mapping[str, Manifest | None]) -> None:
+    """Says when a fallback takes effect, where one of these jobs asks for it and nobody waits for them yet."""
+    asking = [job_id for job_id, one in jobs.items() if one is not None and one.spec.get("fallback") == "local"]
+    if asking:
+        named = asking[0] if len(asking) == 1 else f"{asking[0]} ..."
+        session.out.say(f"fallback: local takes effect while somebody waits: `{session.command(f'wait {named}')}`")
+
+
+def tell_only(session: Session, specs: Sequence[Spec]) -> int:
+    """What would be submitted, had it not been for --dry-run; returns the exit code."""
+    require_files(specs)
+    for spec in specs:
+        for warning in spec.warnings:
+            session.out.warn(f"{spec.source}: {warning}")
+        if session.out.json:
+            session.out.answer_json(spec.canonical())
+        else:
+            session.out.answer(f"{spec.source}  {spec.kind}  {spec.priority}")
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(spec.kind for spec in specs).items())
+    session.out.say(f"all valid; nothing was submitted ({counts})")
+    return 0
 
 
 def _send_one(session: Session, spec: Spec) -> Manifest:

@@ -13,10 +13,20 @@ from gpujob.errors import InvalidSpec
 from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import ForceFlag, PriorityFlag, TitleFlag, duration
+from gpujob_cli.flags import (
+    DryRunFlag,
+    FallbackAfterFlag,
+    FallbackFlag,
+    ForceFlag,
+    KeyFlag,
+    LabelFlag,
+    PriorityFlag,
+    TitleFlag,
+    duration,
+)
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.session import Session
-from gpujob_cli.shortcuts import do
+from gpujob_cli.shortcuts import do, envelope
 
 
 class ChatFollower(Follower):
@@ -50,6 +60,11 @@ def chat(
     force: ForceFlag = False,
     title: TitleFlag = None,
     priority: PriorityFlag = None,
+    label: LabelFlag = None,
+    idempotency_key: KeyFlag = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
+    dry_run: DryRunFlag = False,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
 ) -> int:
@@ -73,9 +88,17 @@ def chat(
     }
     if given["model"] is None:
         raise InvalidSpec("--model missing", hint="Name one, such as --model gemma3:270m, or set GPUJOB_CHAT_PRELOAD.")
-    envelope = {"kind": "chat.complete", "title": title, "priority": priority, "files": pictures or None}
-    spec = parse_object({**_given(envelope), "input": _given(given)}, source="<command line>")
-    return do(session, spec, wishes, wait=wait, follower=ChatFollower)
+    shared = envelope(
+        title=title,
+        priority=priority,
+        label=label,
+        idempotency_key=idempotency_key,
+        fallback=fallback,
+        fallback_after=fallback_after,
+    )
+    files = {"files": pictures} if pictures else {}
+    spec = parse_object({"kind": "chat.complete", **shared, **files, "input": _given(given)}, source="<command line>")
+    return do(session, spec, wishes, wait=wait, dry_run=dry_run, follower=ChatFollower)
 
 
 def _question(prompt: str, system: str | None, images: list[str]) -> dict[str, Any]:

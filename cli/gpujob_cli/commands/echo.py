@@ -12,10 +12,20 @@ from gpujob.errors import InvalidSpec
 from gpujob.records import Result
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import ForceFlag, duration
+from gpujob_cli.flags import (
+    DryRunFlag,
+    FallbackAfterFlag,
+    FallbackFlag,
+    ForceFlag,
+    KeyFlag,
+    LabelFlag,
+    PriorityFlag,
+    TitleFlag,
+    duration,
+)
 from gpujob_cli.following import Follower, Wishes
 from gpujob_cli.session import Session
-from gpujob_cli.shortcuts import do
+from gpujob_cli.shortcuts import do, envelope
 
 
 class EchoFollower(Follower):
@@ -38,6 +48,13 @@ def echo(
     fail_attempts: Annotated[int | None, typer.Option(metavar="N", help="Fail only the first N attempts.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Download the files into DIR.")] = None,
     force: ForceFlag = False,
+    title: TitleFlag = None,
+    priority: PriorityFlag = None,
+    label: LabelFlag = None,
+    idempotency_key: KeyFlag = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
+    dry_run: DryRunFlag = False,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="Stop waiting after so long; exit 124.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answer.")] = True,
 ) -> int:
@@ -55,12 +72,20 @@ def echo(
         "fail": fail,
         "fail_attempts": fail_attempts,
     }
+    shared = envelope(
+        title=title,
+        priority=priority,
+        label=label,
+        idempotency_key=idempotency_key,
+        fallback=fallback,
+        fallback_after=fallback_after,
+    )
     spec = parse_object(
-        {"kind": "echo", "input": {name: value for name, value in given.items() if value is not None}},
+        {"kind": "echo", **shared, "input": {name: value for name, value in given.items() if value is not None}},
         source="<command line>",
     )
     wishes = Wishes(target=target_of(out, force=force), timeout_s=duration("--timeout", timeout))
-    return do(session, spec, wishes, wait=wait, follower=EchoFollower)
+    return do(session, spec, wishes, wait=wait, dry_run=dry_run, follower=EchoFollower)
 
 
 def _artifact(pair: str) -> dict[str, str]:

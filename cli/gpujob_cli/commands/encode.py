@@ -12,10 +12,21 @@ from gpujob.specs import Spec, parse_object
 from gpujob_cli import encoding
 from gpujob_cli.collecting import Target, require_writable
 from gpujob_cli.commands.tts import DEFAULT_OUT
-from gpujob_cli.flags import ForceFlag, OutFlag, PriorityFlag, TitleFlag, WaitFlag
+from gpujob_cli.flags import (
+    DryRunFlag,
+    FallbackAfterFlag,
+    FallbackFlag,
+    ForceFlag,
+    KeyFlag,
+    LabelFlag,
+    OutFlag,
+    PriorityFlag,
+    TitleFlag,
+    WaitFlag,
+)
 from gpujob_cli.following import Wishes
 from gpujob_cli.session import Session
-from gpujob_cli.shortcuts import do
+from gpujob_cli.shortcuts import do, envelope
 
 
 def encode(
@@ -43,6 +54,11 @@ def encode(
     force: ForceFlag = False,
     title: TitleFlag = None,
     priority: PriorityFlag = None,
+    label: LabelFlag = None,
+    idempotency_key: KeyFlag = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
+    dry_run: DryRunFlag = False,
     wait: WaitFlag = True,
 ) -> int:
     """Encode video with ffmpeg; the results come back into a folder.
@@ -71,18 +87,25 @@ def encode(
         quality=encoding.quality(scale, codec, audio_codec, more),
     )
     target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
-    return do(session, _spec(wishes, named, title=title, priority=priority), Wishes(target=target), wait=wait)
+    shared = envelope(
+        title=title,
+        priority=priority,
+        label=label,
+        idempotency_key=idempotency_key,
+        fallback=fallback,
+        fallback_after=fallback_after,
+    )
+    return do(session, _spec(wishes, named, shared), Wishes(target=target), wait=wait, dry_run=dry_run)
 
 
-def _spec(wishes: encoding.Wishes, named: dict[Path, str], **envelope: str | None) -> Spec:
+def _spec(wishes: encoding.Wishes, named: dict[Path, str], shared: dict[str, Any]) -> Spec:
     given: dict[str, Any] = {
         "kind": "video.encode",
+        **shared,
         "input": {"operations": encoding.operations(wishes)},
         "files": [{"name": name, "source": str(path)} for path, name in named.items()],
     }
-    return parse_object(
-        given | {field: value for field, value in envelope.items() if value is not None}, source="<command line>"
-    )
+    return parse_object(given, source="<command line>")
 
 
 def _named(paths: list[Path]) -> dict[Path, str]:

@@ -10,10 +10,21 @@ import typer
 from gpujob.specs import parse_object
 from gpujob_cli.collecting import Target, require_writable
 from gpujob_cli.commands.tts import DEFAULT_OUT
-from gpujob_cli.flags import ForceFlag, OutFlag, PriorityFlag, TitleFlag, WaitFlag
+from gpujob_cli.flags import (
+    DryRunFlag,
+    FallbackAfterFlag,
+    FallbackFlag,
+    ForceFlag,
+    KeyFlag,
+    LabelFlag,
+    OutFlag,
+    PriorityFlag,
+    TitleFlag,
+    WaitFlag,
+)
 from gpujob_cli.following import Wishes
 from gpujob_cli.session import Session
-from gpujob_cli.shortcuts import do
+from gpujob_cli.shortcuts import do, envelope
 
 
 def image(
@@ -33,6 +44,11 @@ def image(
     force: ForceFlag = False,
     title: TitleFlag = None,
     priority: PriorityFlag = None,
+    label: LabelFlag = None,
+    idempotency_key: KeyFlag = None,
+    fallback: FallbackFlag = None,
+    fallback_after: FallbackAfterFlag = None,
+    dry_run: DryRunFlag = False,
     wait: WaitFlag = True,
 ) -> int:
     """Paint a text; the pictures come back into a folder.
@@ -58,11 +74,21 @@ def image(
         "scheduler": scheduler,
         "output_format": form,
     }
-    envelope = {"kind": "image.generate", "title": title, "priority": priority}
+    shared = envelope(
+        title=title,
+        priority=priority,
+        label=label,
+        idempotency_key=idempotency_key,
+        fallback=fallback,
+        fallback_after=fallback_after,
+    )
     spec = parse_object(
-        {name: value for name, value in envelope.items() if value is not None}
-        | {"input": {name: value for name, value in given.items() if value is not None}},
+        {
+            "kind": "image.generate",
+            **shared,
+            "input": {name: value for name, value in given.items() if value is not None},
+        },
         source="<command line>",
     )
     target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
-    return do(session, spec, Wishes(target=target), wait=wait)
+    return do(session, spec, Wishes(target=target), wait=wait, dry_run=dry_run)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from gpujob.errors import InvalidSpec
-from gpujob.records import Manifest
-from gpujob.specs import Spec
 from gpujob_cli.collecting import target_of
-from gpujob_cli.flags import FallbackAfterFlag, FallbackFlag, ForceFlag, TitleFlag, parse_labels
+from gpujob_cli.flags import (
+    DryRunFlag,
+    FallbackAfterFlag,
+    FallbackFlag,
+    ForceFlag,
+    KeyFlag,
+    LabelFlag,
+    TitleFlag,
+    parse_labels,
+)
 from gpujob_cli.following import Follower, Wishes
-from gpujob_cli.reading import changed, read_specs, require_files, require_one_spec_a_key
-from gpujob_cli.sending import send
+from gpujob_cli.reading import changed, read_specs, require_one_spec_a_key
+from gpujob_cli.sending import mention_fallback, send, tell_only
 from gpujob_cli.serving import Serving, fallback_of
 from gpujob_cli.session import Session
 
@@ -30,15 +35,13 @@ def submit(
     ] = None,
     force: ForceFlag = False,
     priority: Annotated[str | None, typer.Option(metavar="high|normal|low", help="Instead of the spec's.")] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Add a label; repeatable.")] = None,
-    idempotency_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Your name for the job: submitting it again is a no-op.")
-    ] = None,
+    label: LabelFlag = None,
+    idempotency_key: KeyFlag = None,
     timeout: Annotated[str | None, typer.Option(metavar="TIME", help="How long one attempt may run.")] = None,
     title: TitleFlag = None,
     fallback: FallbackFlag = None,
     fallback_after: FallbackAfterFlag = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything and submit nothing.")] = False,
+    dry_run: DryRunFlag = False,
     allow_unknown_kind: Annotated[
         bool, typer.Option("--allow-unknown-kind", help="Let a kind through that only the worker has.")
     ] = False,
@@ -71,34 +74,13 @@ def submit(
     require_one_spec_a_key(ready)
     target = target_of(out, force=force)
     if dry_run:
-        return _tell_only(session, ready)
+        return tell_only(session, ready)
     serving = Serving(session, {spec.kind for spec in ready}) if wait and session.is_local else None
     if serving is not None:
         serving.prepare()
     jobs = send(session, ready)
     if not wait:
-        _mention_fallback(session, jobs)
+        mention_fallback(session, jobs)
         return 0
     serving = serving or fallback_of(session, jobs)
     return Follower(session, jobs, Wishes(target=target), serving).follow()
-
-
-def _mention_fallback(session: Session, jobs: Mapping[str, Manifest | None]) -> None:
-    asking = [job_id for job_id, one in jobs.items() if one is not None and one.spec.get("fallback") == "local"]
-    if asking:
-        named = asking[0] if len(asking) == 1 else f"{asking[0]} ..."
-        session.out.say(f"fallback: local takes effect while somebody waits: `{session.command(f'wait {named}')}`")
-
-
-def _tell_only(session: Session, specs: list[Spec]) -> int:
-    require_files(specs)
-    for spec in specs:
-        for warning in spec.warnings:
-            session.out.warn(f"{spec.source}: {warning}")
-        if session.out.json:
-            session.out.answer_json(spec.canonical())
-        else:
-            session.out.answer(f"{spec.source}  {spec.kind}  {spec.priority}")
-    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(spec.kind for spec in specs).items())
-    session.out.say(f"all valid; nothing was submitted ({counts})")
-    return 0
