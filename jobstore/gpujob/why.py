@@ -133,7 +133,7 @@ def _share(progress: Progress) -> str:
 def _vanished(lease: Lease, silent_s: float, workers: Workers) -> Reason:
     others = [w for w, _ in workers if w.id != lease.worker and lease.manifest.kind in w.kinds]
     text = f"its worker {lease.worker} has not been heard of"
-    silent = f"{text} for {round(silent_s)} s"
+    silent = f"its worker {lease.worker} has not been heard of for {round(silent_s)} s"
     left_s = lease.ttl_s + margin_s(lease.ttl_s) - silent_s
     if not others:
         alone = ", and no other live worker can take over"
@@ -220,8 +220,8 @@ def _backing_off(lease: Lease, now: float) -> Reason:
     left = format_duration(max(1.0, math.ceil(lease.not_before - now)))
     error = f" ({lease.error.message.splitlines()[0][:120]})" if lease.error and lease.error.message.strip() else ""
     attempts = f"; attempt {lease.attempt + 1} follows" if lease.error else ""
-    text = f"backing off after an error{error}"
-    return Reason("backing_off", f"{text}, {left} left{attempts}", lasting=text + attempts)
+    text = f"backing off after an error{error}, {left} left{attempts}"
+    return Reason("backing_off", text, lasting=f"backing off after an error{error}{attempts}")
 
 
 def _in_line(manifest: Manifest, workers: Sequence[Presence], ahead: int | None) -> Reason:

@@ -39,4 +39,4 @@ def test_what_a_rented_machine_said_went_to_the_terminal_as_it_was(how: str, cap
         assert watch(words, lambda count: None)
     shown = capfd.readouterr()
     assert shown.out == ""
-    assert shown.err == "one]52;c;cm0gLXJmIH4K\n    two[2J\nthree]52;c;cm0gLXJmIH4K"
+    assert shown.err == "one]52;c;cm0gLXJmIH4K\n\ttwo[2J\nthree]52;c;cm0gLXJmIH4K"
