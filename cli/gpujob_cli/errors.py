@@ -94,15 +94,24 @@ def explain(error: BaseException) -> Report:
     """What to tell about an exception. One that is not in the table is a bug."""
     for row in TABLE:
         if isinstance(error, row.error):
-            hint = getattr(error, "hint", None) or row.hint
             return Report(
-                type(error).__name__, row.exit_code, _sentence(error), hint, problems=getattr(error, "problems", ())
+                type(error).__name__,
+                row.exit_code,
+                _sentence(error),
+                hint_of(error),
+                problems=getattr(error, "problems", ()),
             )
     if isinstance(error, errors.GpujobError):
         return Report(type(error).__name__, BUG, error.message, error.hint or "")
     where = save_traceback(error)
     said = f"gpujob failed: {type(error).__name__}: {without_passwords(str(error))}"
     return Report("Bug", BUG, said, f"This is a bug. The traceback is in {where}.")
+
+
+def hint_of(error: BaseException) -> str:
+    """What to do next: what the error itself says, else what the table does."""
+    own: str | None = getattr(error, "hint", None)
+    return own or next((row.hint for row in TABLE if isinstance(error, row.error)), "")
 
 
 def worst(codes: list[int]) -> int:

@@ -16,11 +16,13 @@ from gpujob.why import Reason
 from gpujob_cli import shapes
 from gpujob_cli.collecting import Target, collect
 from gpujob_cli.endings import summary, trouble
-from gpujob_cli.errors import END_CODES, INTERRUPTED, TIMED_OUT, NoWorker, Report, explain, print_report, worst
+from gpujob_cli.errors import END_CODES, INTERRUPTED, TIMED_OUT, NoWorker, Report, explain, worst
 from gpujob_cli.output import Line
 from gpujob_cli.serving import Serving
 from gpujob_cli.session import Session
 from gpujob_cli.watching import NOBODY, Watch
+
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -111,9 +113,7 @@ class Follower:
             self.answer(result, files)
 
     def _told(self, report: Report) -> int:
-        self.session.out.close()
-        print_report(report, json=self.session.out.json)
-        return report.exit_code
+        return self.session.tell(report)
 
     # -- leaving early
 
@@ -141,6 +141,7 @@ class Follower:
 
     def _come_back(self) -> str:
         ids = list(self._watch.waiting)
-        named = " ".join(ids) if len(ids) <= 3 else f"{ids[0]} ..."
+        named, more = (" ".join(ids), 0) if len(ids) <= MOST_NAMED else (ids[0], len(ids) - 1)
         wait, cancel = self.session.command(f"wait {named}"), self.session.command(f"cancel {named}")
-        return f"`{wait}` re-attaches, `{cancel}` ends {'them' if len(ids) > 1 else 'it'}."
+        others = f" There are {more} more: `{self.session.command('ls')}` lists them." if more else ""
+        return f"`{wait}` re-attaches, `{cancel}` ends {'them' if len(ids) > 1 and not more else 'it'}.{others}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
@@ -67,12 +67,15 @@ class Output:
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
         wishes: Terminal | None = None,
+        pointed: Callable[[str], str] = str,
     ) -> None:
+        """`pointed` makes commands in the talk lead to where this one works."""
         self.json = json
         self.quiet = quiet
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
         self._wishes = wishes or terminal()
+        self._pointed = pointed
         self._live: Any = None
         self._status = ""
 
@@ -125,26 +128,30 @@ class Output:
         """One line of talk, on stderr."""
         if not self.silent:
             self._clear()
-            self._write(self._painted(clean(text), style, self._stderr) + "\n")
+            self._write(self._painted(self._talk(text), style, self._stderr) + "\n")
 
     def warn(self, text: object) -> None:
         """One line that is said even with -q."""
         self._clear()
         if self.json:
-            self._write(json.dumps({"warning": clean(text)}) + "\n")
+            self._write(json.dumps({"warning": self._talk(text)}) + "\n")
         else:
-            self._write(self._painted(f"warning: {clean(text)}", "warn", self._stderr) + "\n")
+            self._write(self._painted(f"warning: {self._talk(text)}", "warn", self._stderr) + "\n")
 
     def status(self, line: Line | str) -> None:
         """How things stand: rewritten in place on a terminal, else one plain line a change."""
         if self.silent:
             return
         line = Line(line) if isinstance(line, str) else line
+        line = replace(line, text=self._pointed(line.text), lasting=self._pointed(line.lasting))
         if self.animated:
             self._show(line)
         elif line.key != self._status:
             self._write(f"{line.plain}\n")
         self._status = line.key
+
+    def _talk(self, text: object) -> str:
+        return clean(self._pointed(str(text)))
 
     def close(self) -> None:
         """Leaves no half-written line behind."""

@@ -6,8 +6,10 @@ Nothing is opened before it is used: a command that needs no store reads no buck
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -21,8 +23,12 @@ from gpujob_cli.output import Output
 if TYPE_CHECKING:
     from gpujob.signing.identity import Identity
     from gpujob.store import JobStore
+    from gpujob_cli.errors import Report
 
 LAST = "@last"
+STORELESS = ("init", "keys", "schema", "validate")
+
+_COMMAND = re.compile(r"(?<=`)gpujob [a-z][^`\n]*(?=`)")
 
 
 class Session:
@@ -31,7 +37,7 @@ class Session:
     def __init__(
         self, *, store: str | None = None, profile: str | None = None, json: bool = False, quiet: bool = False
     ) -> None:
-        self.out = Output(json=json, quiet=quiet)
+        self.out = Output(json=json, quiet=quiet, pointed=self.pointed)
         self.profile = profile
         self.store_flag = store
         self._profile_may_lack = False
@@ -41,7 +47,9 @@ class Session:
         self._telling.open()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            self._lead_here(error)
         self._telling.close()
         self.out.close()
 
@@ -106,6 +114,33 @@ class Session:
         flags = f" --store {shlex.quote(self.store_flag)}" if self.store_flag else ""
         flags += f" --profile {shlex.quote(self.profile)}" if self.profile else ""
         return f"gpujob {words}{flags}"
+
+    def pointed(self, text: str) -> str:
+        """The text with every command of ours in it leading to this very store, where flags do that."""
+        return _COMMAND.sub(lambda found: self._with_flags(found[0]), text)
+
+    def tell(self, error: BaseException | Report) -> int:
+        """Tells of an error, as `errors.report` does, and what to do next on this very store; returns the exit code."""
+        from gpujob_cli.errors import print_report, report
+
+        self.out.close()
+        if isinstance(error, BaseException):
+            self._lead_here(error)
+            return report(error, json=self.out.json)
+        print_report(replace(error, hint=self.pointed(error.hint)), json=self.out.json)
+        return error.exit_code
+
+    def _lead_here(self, error: BaseException) -> None:
+        from gpujob_cli.errors import hint_of
+
+        if isinstance(error, GpujobError):
+            error.hint = self.pointed(hint_of(error))
+
+    def _with_flags(self, command: str) -> str:
+        words = command.split()[1:]
+        if words[0] in STORELESS or {"--store", "--profile"} & set(words):
+            return command
+        return without_passwords(self.command(" ".join(words)))
 
     # -- ids
 

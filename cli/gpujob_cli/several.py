@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gpujob.errors import GpujobError
-from gpujob_cli.errors import report, worst
+from gpujob_cli.errors import worst
 from gpujob_cli.session import Session
 
 Act = Callable[[str], dict[str, Any]]
@@ -38,7 +38,7 @@ def meant_by(session: Session, texts: Iterable[str]) -> Meant:
         try:
             ids[session.job_id(text)] = None
         except GpujobError as error:
-            codes.append(_told(session, error))
+            codes.append(session.tell(error))
     return Meant(tuple(ids), tuple(codes))
 
 
@@ -49,12 +49,7 @@ def for_each(session: Session, jobs: Meant, act: Act) -> int:
         try:
             answers.append(act(job_id))
         except GpujobError as error:
-            codes.append(_told(session, error))
+            codes.append(session.tell(error))
     if session.out.json:
         session.out.answer_json(answers)
     return worst(codes)
-
-
-def _told(session: Session, error: GpujobError) -> int:
-    session.out.close()
-    return report(error, json=session.out.json)

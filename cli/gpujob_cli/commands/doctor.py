@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -38,7 +39,8 @@ def doctor(
     started_s = SYSTEM.elapsed()
     found: list[Finding] = []
     session.out.status(f"examining {session.url}")
-    for finding in examine(session, Wish(probe or deep, DEEP if deep else Effort())):
+    for seen in examine(session, Wish(probe or deep, DEEP if deep else Effort())):
+        finding = replace(seen, next=_pointed(session, seen.next))
         if not session.out.silent:
             _show(session, finding, found[-1] if found else None, verbose or deep)
         found.append(finding)
@@ -54,6 +56,12 @@ def doctor(
     ended = f"{len(broken)} broken" if broken else "nothing is broken"
     session.out.say(f"{ended}, {len(found)} looked at in {took_s:.1f} s", style="bad" if broken else "good")
     return CONFIGURATION if broken else 0
+
+
+def _pointed(session: Session, next_: str) -> str:
+    """A next step that leads to this store, be it a sentence with commands or a command alone."""
+    alone = next_.startswith("gpujob ")
+    return session.pointed(f"`{next_}`").strip("`") if alone else session.pointed(next_)
 
 
 def _answer(url: str, found: list[Finding], took_s: float) -> dict[str, object]:

@@ -12,7 +12,7 @@ from gpujob.records import Result
 from gpujob_cli.collecting import Target, collect, require_writable
 from gpujob_cli.describing import files
 from gpujob_cli.endings import trouble
-from gpujob_cli.errors import UNFINISHED, Report, print_report, worst
+from gpujob_cli.errors import UNFINISHED, Report, worst
 from gpujob_cli.session import Session
 from gpujob_cli.several import for_each, meant_by
 from gpujob_cli.shapes import of_result, of_status
@@ -74,8 +74,4 @@ def _why_nothing(session: Session, status: Status) -> Report | None:
 
 
 def _tell(session: Session, reason: Report | None) -> int:
-    if reason is None:
-        return 0
-    session.out.close()
-    print_report(reason, json=session.out.json)
-    return reason.exit_code
+    return 0 if reason is None else session.tell(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -12,12 +13,13 @@ from gpujob.protocol.status import Status
 from gpujob.records import Result
 from gpujob.specs.quantities import format_duration, format_size
 from gpujob_cli.describing import attempt_of, created_at, files, full, kind_of, signed_with, times, worker_of
-from gpujob_cli.errors import END_CODES, UNFINISHED, report
+from gpujob_cli.errors import END_CODES, UNFINISHED
 from gpujob_cli.session import Session
 from gpujob_cli.text import ago, iso
 
 SHOWN_FILES = 30
 NEWLINE = "\n"
+OURS = ("note", "", "files", "log")  # what names commands
 Lines = list[tuple[str, str]]
 
 
@@ -37,6 +39,7 @@ def show(
     status = session.store.status(session.job_id(job))
     ctx = session.store.context
     reason = why.ask(ctx, status)
+    reason = replace(reason, hint=session.pointed(reason.hint))
     now = ctx.store_now()
     doubt = _doubt(session, status)
     if session.out.json:
@@ -46,10 +49,9 @@ def show(
     elif session.out.quiet:
         session.out.answer(status.id)
     else:
-        session.out.raw(_page(status, reason, now, _signed(status, _trusted(session, status, doubt))))
+        session.out.raw(_page(session, status, reason, now, _signed(status, _trusted(session, status, doubt))))
     if doubt is not None:
-        session.out.close()
-        return report(doubt, json=session.out.json)
+        return session.tell(doubt)
     return END_CODES.get(status.state, UNFINISHED) if exit_code else 0
 
 
@@ -78,9 +80,10 @@ def _signed(status: Status, trusted: bool | None) -> Lines:
     return [(name, text) for name, text in lines if text]
 
 
-def _page(status: Status, reason: why.Reason, now: float, signed: Lines) -> str:
+def _page(session: Session, status: Status, reason: why.Reason, now: float, signed: Lines) -> str:
     head = f"{status.id}  {kind_of(status)}  {status.state}"
     lines = _about(status, reason, now) + _timeline(status, now) + signed + _end(status.result)
+    lines = [(name, session.pointed(text) if name in OURS else text) for name, text in lines]
     width = max(len(name) for name, _ in lines)
     more = "\n" + " " * (width + 4)  # a text of several lines must not look like several facts
     return "\n".join([head, *(f"  {name.ljust(width)}  {text.replace(NEWLINE, more)}" for name, text in lines)])

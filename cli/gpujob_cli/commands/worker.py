@@ -11,7 +11,7 @@ from gpujob.protocol.presence import Control
 from gpujob.records import Presence
 from gpujob.specs.quantities import format_duration, format_size
 from gpujob.why import gpu_memory_bytes
-from gpujob_cli.errors import report, worst
+from gpujob_cli.errors import worst
 from gpujob_cli.session import Session
 from gpujob_cli.text import ago, iso
 
@@ -70,7 +70,7 @@ def _command(session: Session, workers: list[str], word: Control, meaning: str) 
         try:
             told = store.command_worker(worker_id, word)
         except GpujobError as error:
-            codes.append(report(error, json=session.out.json))
+            codes.append(session.tell(error))
             continue
         session.out.say(f"{worker_id} {meaning}, within {format_duration(told.every_s)}")
         answers.append({"id": worker_id, "control": word, "within_s": told.every_s})
