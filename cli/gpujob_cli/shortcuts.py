@@ -12,9 +12,23 @@ from gpujob_cli.serving import Serving, fallback_of
 from gpujob_cli.session import Session
 
 
-def envelope(*, label: list[str] | None, **fields: Any) -> dict[str, Any]:
+def envelope(
+    title: str | None,
+    priority: str | None,
+    label: list[str] | None,
+    idempotency_key: str | None,
+    fallback: str | None,
+    fallback_after: str | None,
+) -> dict[str, Any]:
     """What the flags that all shortcuts share put into a spec."""
-    given = fields | {"labels": parse_labels(label) or None}
+    given = {
+        "title": title,
+        "priority": priority,
+        "labels": parse_labels(label) or None,
+        "idempotency_key": idempotency_key,
+        "fallback": fallback,
+        "fallback_after": fallback_after,
+    }
     return {name: value for name, value in given.items() if value is not None}
 
 

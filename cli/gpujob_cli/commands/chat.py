@@ -88,14 +88,7 @@ def chat(
     }
     if given["model"] is None:
         raise InvalidSpec("--model missing", hint="Name one, such as --model gemma3:270m, or set GPUJOB_CHAT_PRELOAD.")
-    shared = envelope(
-        title=title,
-        priority=priority,
-        label=label,
-        idempotency_key=idempotency_key,
-        fallback=fallback,
-        fallback_after=fallback_after,
-    )
+    shared = envelope(title, priority, label, idempotency_key, fallback, fallback_after)
     files = {"files": pictures} if pictures else {}
     spec = parse_object({"kind": "chat.complete", **shared, **files, "input": _given(given)}, source="<command line>")
     return do(session, spec, wishes, wait=wait, dry_run=dry_run, follower=ChatFollower)

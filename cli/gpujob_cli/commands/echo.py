@@ -72,14 +72,7 @@ def echo(
         "fail": fail,
         "fail_attempts": fail_attempts,
     }
-    shared = envelope(
-        title=title,
-        priority=priority,
-        label=label,
-        idempotency_key=idempotency_key,
-        fallback=fallback,
-        fallback_after=fallback_after,
-    )
+    shared = envelope(title, priority, label, idempotency_key, fallback, fallback_after)
     spec = parse_object(
         {"kind": "echo", **shared, "input": {name: value for name, value in given.items() if value is not None}},
         source="<command line>",

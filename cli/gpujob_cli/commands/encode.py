@@ -87,14 +87,7 @@ def encode(
         quality=encoding.quality(scale, codec, audio_codec, more),
     )
     target = Target(out or DEFAULT_OUT, force=force, by_id=out is None)
-    shared = envelope(
-        title=title,
-        priority=priority,
-        label=label,
-        idempotency_key=idempotency_key,
-        fallback=fallback,
-        fallback_after=fallback_after,
-    )
+    shared = envelope(title, priority, label, idempotency_key, fallback, fallback_after)
     return do(session, _spec(wishes, named, shared), Wishes(target=target), wait=wait, dry_run=dry_run)
 
 

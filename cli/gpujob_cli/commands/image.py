@@ -74,14 +74,7 @@ def image(
         "scheduler": scheduler,
         "output_format": form,
     }
-    shared = envelope(
-        title=title,
-        priority=priority,
-        label=label,
-        idempotency_key=idempotency_key,
-        fallback=fallback,
-        fallback_after=fallback_after,
-    )
+    shared = envelope(title, priority, label, idempotency_key, fallback, fallback_after)
     spec = parse_object(
         {
             "kind": "image.generate",

@@ -73,14 +73,7 @@ def tts(
         "subtitles": [one.strip() for one in subtitles.split(",")] if subtitles else None,
         "steps": [{"id": f"{number:02}", "narration": line} for number, line in enumerate(lines, start=1)],
     }
-    shared = envelope(
-        title=title,
-        priority=priority,
-        label=label,
-        idempotency_key=idempotency_key,
-        fallback=fallback,
-        fallback_after=fallback_after,
-    )
+    shared = envelope(title, priority, label, idempotency_key, fallback, fallback_after)
     spec = parse_object(
         {"kind": "tts.narrate", **shared, "input": {name: value for name, value in given.items() if value is not None}},
         source="<command line>",
