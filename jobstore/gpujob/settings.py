@@ -45,11 +45,9 @@ NOT_YET = (
 )  # fmt: skip
 """Names of the earlier HTTP server and Drive folder: they have no effect until the gateway and the bridge come."""
 
-
 _CREDENTIAL = re.compile(
     r"^AWS_|^GOOGLE_|^MINIO_|SECRET|TOKEN|PASSW|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE", re.IGNORECASE
 )
-
 
 _WITHHELD = {SIGN_WITH}
 
@@ -378,11 +376,9 @@ def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
 
 
 def _profile(profiles: Any, chosen: str | None, path: Path, *, may_lack: bool) -> Mapping[str, Any]:
-    if chosen is None:
-        return {}
     if isinstance(profiles, dict) and isinstance(profiles.get(chosen), dict):
         return profiles[chosen]  # type: ignore[no-any-return]
-    if may_lack:
+    if chosen is None or may_lack:
         return {}
     known = ", ".join(profiles) if isinstance(profiles, dict) and profiles else "none"
     raise Configuration(
