@@ -77,7 +77,8 @@ class Follower:
     def answer(self, result: Result, files: list[Path]) -> None:
         """Prints what came of one job, on stdout."""
         if self.wishes.target is None and self.wishes.print_states:
-            self.session.out.answer(f"{result.id}  {result.state}")
+            out = self.session.out
+            out.answer(result.id if out.quiet else f"{result.id}  {result.state}")
         for path in files:
             self.session.out.answer(path)
 

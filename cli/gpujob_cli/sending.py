@@ -44,7 +44,7 @@ def tell_only(session: Session, specs: Sequence[Spec]) -> int:
         if session.out.json:
             session.out.answer_json(spec.canonical())
         else:
-            session.out.answer(f"{spec.source}  {spec.kind}  {spec.priority}")
+            session.out.answer(spec.source if session.out.quiet else f"{spec.source}  {spec.kind}  {spec.priority}")
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(spec.kind for spec in specs).items())
     session.out.say(f"all valid; nothing was submitted ({counts})")
     return 0

@@ -120,6 +120,7 @@ def test_a_dry_run_submits_nothing(person: Person) -> None:
     person.write("one.json", ECHO)
     done = person.run("submit", "one.json", "--dry-run", "--json")
     assert done.code == 0 and done.objects[0]["kind"] == "echo" and done.objects[0]["timeout"] == 900.0
+    assert person.run("submit", "one.json", "--dry-run", "-q").out == "one.json\n"  # ids or paths only
     assert not (person.home / ".local" / "share").exists()
 
 
