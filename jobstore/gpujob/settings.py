@@ -198,8 +198,14 @@ def terminal(environ: Mapping[str, str] | None = None) -> Terminal:
 
 
 def debugging() -> bool:
-    """Whether GPUJOB_DEBUG asks for tracebacks. Needs no other setting to be right."""
-    return os.environ.get(PREFIX + "DEBUG", "").lower() in ("1", "true", "yes", "on")
+    """Whether tracebacks are asked for. Where another setting is wrong, only GPUJOB_DEBUG in the environment counts."""
+    asked = os.environ.get(PREFIX + "DEBUG")
+    if asked is not None:
+        return asked.lower() in ("1", "true", "yes", "on")
+    try:
+        return load().settings.debug
+    except (Configuration, OSError):
+        return False
 
 
 def secret_values(names: tuple[str, ...]) -> dict[str, str]:
@@ -267,10 +273,12 @@ def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...] | 
     return None if named is None else tuple(word.strip() for word in named.split(",") if word.strip())
 
 
-def without_effect(environ: Mapping[str, str] | None = None) -> list[str]:
-    """Names of earlier systems that are set and have no effect yet."""
+def without_effect(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, str]:
+    """Names of earlier systems that are set and have no effect yet, and where each is set."""
     environ = os.environ if environ is None else environ
-    return [name for name in NOT_YET if name in environ]
+    dotenv_file = (folder or Path.cwd()) / ".env"
+    places = ((_read_dotenv(dotenv_file), str(dotenv_file)), (environ, "the environment"))
+    return {name: origin for variables, origin in places for name in NOT_YET if name in variables}
 
 
 def this_user() -> str:

@@ -270,3 +270,11 @@ def test_logs_follow_until_the_end(machine: Machine) -> None:
         machine.store().cancel(job.id)
         assert lines.next() == "third"
     assert machine.run("logs", lease.id).out == "first\nsecond\nthird\n"
+
+
+def test_how_often_a_job_was_given_back_was_missing_in_its_json(machine: Machine) -> None:
+    job_id = machine.store().submit({"kind": "echo", "input": {}}).id
+    held(machine).release()
+    assert machine.here("show", job_id, "--json").json["releases"] == 1
+    machine.serve()
+    assert machine.here("show", job_id, "--json").json["releases"] == 1

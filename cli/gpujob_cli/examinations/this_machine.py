@@ -31,9 +31,11 @@ def gpu() -> Iterator[Finding]:
 def _settings(session: Session) -> Iterator[Finding]:
     origin = session.loaded.origins.get("store", "the default: no store is set")
     yield Finding("store", "ok", f"{session.url} (from {origin})", facts={"url": session.url, "origin": origin})
-    for name in settings.without_effect():
+    for name, where in settings.without_effect().items():
         text = f"{name} is set and has no effect: it belongs to a gateway or bridge that this version does not have"
-        yield Finding("old name", "note", text, f"unset {name}", facts={"name": name})
+        yield Finding(
+            "old name", "note", f"{text} (from {where})", f"unset {name} there", facts={"name": name, "origin": where}
+        )
 
 
 def _ffmpeg() -> Finding:

@@ -102,8 +102,27 @@ def test_a_new_name_beats_the_old_one_silently(work: Path) -> None:
     assert loaded.settings.worker_id == "new" and loaded.notices == ()
 
 
-def test_names_that_have_no_effect_yet_are_listed() -> None:
-    assert settings.without_effect({"STACK_API_BASE": "x", "PATH": "y"}) == ["STACK_API_BASE"]
+def test_names_that_have_no_effect_yet_are_listed_with_where_they_are_set(work: Path) -> None:
+    environ = {"STACK_API_BASE": "x", "PATH": "y"}
+    assert settings.without_effect(environ, work) == {"STACK_API_BASE": "the environment"}
+    (work / ".env").write_text("GPU_WORKER_TOKEN=x\nSTACK_API_BASE=x\n")  # of which nothing was found
+    found = settings.without_effect(environ, work)
+    assert found == {"GPU_WORKER_TOKEN": str(work / ".env"), "STACK_API_BASE": "the environment"}
+
+
+def test_debug_in_a_file_had_no_effect(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("GPUJOB_DEBUG", raising=False)
+    assert not settings.debugging()
+    write_config("debug = true\n")
+    assert settings.debugging()
+    (work / ".env").write_text("GPUJOB_DEBUG=0\n")
+    assert not settings.debugging()
+    monkeypatch.setenv("GPUJOB_DEBUG", "1")
+    assert settings.debugging()
+    monkeypatch.delenv("GPUJOB_DEBUG")
+    write_config("debug = true\nno setting = 1\n")
+    assert not settings.debugging()
 
 
 def test_a_slip_in_a_variable_is_noticed(work: Path) -> None:
