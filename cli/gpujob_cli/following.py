@@ -60,7 +60,7 @@ class Follower:
                 if not self._watch.waiting and self._serving is not None:
                     self._serving.dismiss()
                 codes.append(self._ended(job_id, end))
-                if self.wishes.first_only:
+                if self.wishes.first_only and not isinstance(end, GpujobError):
                     break
         except KeyboardInterrupt:
             return self._detached()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gpujob import settings as settings_
-from gpujob.errors import Conflict, GpujobError, NotFound
+from gpujob.errors import Configuration, Conflict, GpujobError, NotFound
 from gpujob.log_lines import Telling
 from gpujob.redaction import without_passwords
 from gpujob_cli.output import Output
@@ -95,6 +95,10 @@ class Session:
         """The queue, opened."""
         from gpujob.store import open_store
 
+        if self.url.startswith("memory:"):
+            raise Configuration(
+                "a queue in memory would be gone with this command", hint="Name a folder or a bucket with --store."
+            )
         try:
             return open_store(self.url, identity=self.identity)
         except GpujobError as error:

@@ -64,6 +64,8 @@ def _store_url(value: object) -> object:
     if not value.strip():
         raise ValueError("empty")
     scheme, found, rest = value.partition("://")
+    if not found and (slip := value.partition(":"))[1] and slip[0] in SCHEMES:
+        raise ValueError(f"a store's URL begins with {slip[0]}://, and a folder of this name is ./{value}")
     if not found:
         return at_home(value).absolute().as_uri()
     if scheme not in SCHEMES:
@@ -148,9 +150,10 @@ def load(
     gathering = _Gathering()
     user_file = config_file()
     user = _read_toml(user_file)
-    project_file = _project_file(folder or Path.cwd())
+    folder = folder or _here()
+    project_file = _project_file(folder)
     project = _read_toml(project_file) if project_file else {}
-    dotenv_file = (folder or Path.cwd()) / ".env"
+    dotenv_file = folder / ".env"
     dotenv = _read_dotenv(dotenv_file)
 
     profiles = user.pop("profiles", {})
@@ -276,7 +279,7 @@ def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...] | 
 def without_effect(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, str]:
     """Names of earlier systems that are set and have no effect yet, and where each is set."""
     environ = os.environ if environ is None else environ
-    dotenv_file = (folder or Path.cwd()) / ".env"
+    dotenv_file = (folder or _here()) / ".env"
     places = ((_read_dotenv(dotenv_file), str(dotenv_file)), (environ, "the environment"))
     return {name: origin for variables, origin in places for name in NOT_YET if name in variables}
 
@@ -365,6 +368,15 @@ def _read_dotenv(path: Path) -> dict[str, str]:
         raise Configuration(f"{path} is not text: {error}", hint=f"Correct {path}, or remove it.") from None
     except OSError as error:
         raise Configuration(f"cannot read {path}: {error.strerror}") from None
+
+
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        raise Configuration(
+            "the working directory is not there any more: it was deleted or renamed", hint="Go to another: `cd`."
+        ) from None
 
 
 def _project_file(folder: Path) -> Path | None:

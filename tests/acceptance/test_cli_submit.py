@@ -63,6 +63,8 @@ def test_one_bad_spec_among_good_ones_stops_all(person: Person) -> None:
         (["submit", "good.json", "good.json", "--idempotency-key", "k"], 2, "there are 2 specs"),
         (["submit", "good.json", "--fallback", "remote"], 2, "fallback: one of none, local"),
         (["submit", "good.json", "--store", "ftp://x"], 3, "--store"),
+        (["submit", "good.json", "--store", "memory://"], 3, "would be gone with this command"),
+        (["submit", "good.json", "--store", "file:/x"], 3, "begins with file://"),
         (["submit", "good.json", "--profile", "lab"], 3, "no profile 'lab'"),
         (["submit", "good.json", "--wait", "-o", "good.json/out"], 6, "not a folder"),
         (["sumbit"], 2, "Did you mean 'submit'"),

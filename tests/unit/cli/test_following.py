@@ -140,3 +140,13 @@ def test_an_echo_of_several_lines_came_back_as_one(session: MemorySession) -> No
     session.work()
     assert EchoFollower(session, {job_id: None}, Wishes()).follow() == 0
     assert session.stdout.getvalue() == "a\n\tb\n"
+
+
+def test_any_ended_with_an_id_that_is_nowhere_though_another_job_had_ended(
+    session: MemorySession, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unknown, job_id = session.store.new_id(), session.echo()
+    session.work()
+    assert follow(session, unknown, job_id, first_only=True, print_states=True) == 102
+    assert session.stdout.getvalue() == f"{job_id}  succeeded\n"
+    assert f"no job {unknown}" in capsys.readouterr().err

@@ -110,6 +110,23 @@ def test_names_that_have_no_effect_yet_are_listed_with_where_they_are_set(work: 
     assert found == {"GPU_WORKER_TOKEN": str(work / ".env"), "STACK_API_BASE": "the environment"}
 
 
+def test_a_scheme_with_one_slash_made_a_folder_of_that_name(work: Path) -> None:
+    for slip in ("file:/x", "s3:/bucket", "s3:bucket", "memory:"):
+        with pytest.raises(Configuration, match=r"begins with (file|s3|memory)://, and a folder"):
+            load(flags={"store": slip}, folder=work)
+    assert load(flags={"store": "./file:x"}, folder=work).settings.store.endswith("/file%3Ax")
+
+
+def test_a_working_directory_that_is_gone_had_no_name(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    work.rmdir()
+    with pytest.raises(Configuration, match="the working directory is not there any more"):
+        load(environ={})
+    monkeypatch.chdir(tmp_path)
+
+
 def test_debug_in_a_file_had_no_effect(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
     monkeypatch.delenv("GPUJOB_DEBUG", raising=False)
