@@ -12,7 +12,6 @@ import getpass
 import os
 import re
 import socket
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -25,12 +24,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from gpujob.errors import Configuration
 from gpujob.home_paths import at_home
 from gpujob.redaction import without_passwords
+from gpujob.settings_files import nearest_project_file, read_dotenv, read_toml, working_folder
 
 PREFIX = "GPUJOB_"
 SIGN_WITH = f"{PREFIX}SIGN_WITH"
 TRUST_SUBMITTERS = f"{PREFIX}TRUST_SUBMITTERS"
 TRUST_LISTS = ("trust_submitters", "trust_workers")
-PROJECT_FILE = "gpujob.toml"
 GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 SCHEMES = ("s3", "gs", "file", "memory")
 OLD_NAMES = {
@@ -149,12 +148,12 @@ def load(
     environ = os.environ if environ is None else environ
     gathering = _Gathering()
     user_file = config_file()
-    user = _read_toml(user_file)
-    folder = folder or _here()
-    project_file = _project_file(folder)
-    project = _read_toml(project_file) if project_file else {}
+    user = read_toml(user_file)
+    folder = folder or working_folder()
+    project_file = nearest_project_file(folder)
+    project = read_toml(project_file) if project_file else {}
     dotenv_file = folder / ".env"
-    dotenv = _read_dotenv(dotenv_file)
+    dotenv = read_dotenv(dotenv_file)
 
     profiles = user.pop("profiles", {})
     default = project.pop("profile", None) or user.pop("profile", None)
@@ -279,8 +278,8 @@ def visible_gpus(environ: Mapping[str, str] | None = None) -> tuple[str, ...] | 
 def without_effect(environ: Mapping[str, str] | None = None, folder: Path | None = None) -> dict[str, str]:
     """Names of earlier systems that are set and have no effect yet, and where each is set."""
     environ = os.environ if environ is None else environ
-    dotenv_file = (folder or _here()) / ".env"
-    places = ((_read_dotenv(dotenv_file), str(dotenv_file)), (environ, "the environment"))
+    dotenv_file = (folder or working_folder()) / ".env"
+    places = ((read_dotenv(dotenv_file), str(dotenv_file)), (environ, "the environment"))
     return {name: origin for variables, origin in places for name in NOT_YET if name in variables}
 
 
@@ -344,47 +343,6 @@ class _Gathering:
                 hint=f"Correct {self.origins[name]}, then run the same command again.",
             ) from None
         return settings if settings.store else settings.model_copy(update={"store": default_store()})
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Configuration(f"{path} is not TOML: {error}", hint=f"Correct {path}.") from None
-    except OSError as error:
-        raise Configuration(f"cannot read {path}: {error.strerror}") from None
-
-
-def _read_dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values  # costs more than all else here, and few have the file
-
-    try:
-        return {name: value for name, value in dotenv_values(path).items() if value is not None}
-    except UnicodeDecodeError as error:
-        raise Configuration(f"{path} is not text: {error}", hint=f"Correct {path}, or remove it.") from None
-    except OSError as error:
-        raise Configuration(f"cannot read {path}: {error.strerror}") from None
-
-
-def _here() -> Path:
-    try:
-        return Path.cwd()
-    except FileNotFoundError:
-        raise Configuration(
-            "the working directory is not there any more: it was deleted or renamed", hint="Go to another: `cd`."
-        ) from None
-
-
-def _project_file(folder: Path) -> Path | None:
-    """The nearest gpujob.toml from here upwards."""
-    for place in (folder, *folder.parents):
-        if (place / PROJECT_FILE).is_file():
-            return place / PROJECT_FILE
-    return None
 
 
 def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
