@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 
 from gpujob import models, settings
 from gpujob.specs.quantities import format_size
@@ -39,11 +41,17 @@ def _settings(session: Session) -> Iterator[Finding]:
 
 
 def _ffmpeg() -> Finding:
-    found = shutil.which("ffmpeg")
+    found = shutil.which("ffmpeg") or _packaged_ffmpeg()
     if found:
         return Finding("ffmpeg", "ok", found, facts={"path": found})
-    text = "not on the PATH: without it, or imageio-ffmpeg, no video.encode here"
+    text = "neither on the PATH nor in the package imageio-ffmpeg: no video.encode here"
     return Finding("ffmpeg", "note", text, "install ffmpeg")
+
+
+def _packaged_ffmpeg() -> str | None:
+    with suppress(ImportError, RuntimeError):  # the package may come without a build for this machine
+        return str(import_module("imageio_ffmpeg").get_ffmpeg_exe())
+    return None
 
 
 def _models() -> Finding:
