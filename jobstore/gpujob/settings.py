@@ -156,8 +156,8 @@ def load(
     dotenv = read_dotenv(dotenv_file)
 
     profiles = user.pop("profiles", {})
-    default = project.pop("profile", None) or user.pop("profile", None)
-    user.pop("profile", None)
+    usual, here = _profile_named(user, user_file), _profile_named(project, project_file)
+    default = here or usual
     chosen = profile or environ.get(PREFIX + "PROFILE") or dotenv.get(PREFIX + "PROFILE") or default
     from_profile = _profile(profiles, chosen, user_file, may_lack=profile_may_lack)
 
@@ -351,6 +351,16 @@ def _seen_from(values: dict[str, Any], path: Path | None) -> dict[str, Any]:
     if path is None or not isinstance(store, str) or not store.strip() or "://" in store:
         return values
     return values | {"store": str(path.parent / at_home(store))}
+
+
+def _profile_named(found: dict[str, Any], path: Path | None) -> str | None:
+    """Takes the choice of a profile out of a file's settings."""
+    name = found.pop("profile", None)
+    if name is None or isinstance(name, str):
+        return name
+    raise Configuration(
+        f"{path}: profile is the name of one, not {name!r}", hint="Its settings stand in a table [profiles.NAME]."
+    )
 
 
 def _profile(profiles: Any, chosen: str | None, path: Path, *, may_lack: bool) -> Mapping[str, Any]:

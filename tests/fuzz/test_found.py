@@ -235,3 +235,12 @@ def test_a_layer_of_endless_or_negative_size_was_a_traceback() -> None:
 
 def test_a_version_nested_without_end_was_a_traceback() -> None:
     assert version_in(b"[" * 65536) is None
+
+
+def test_a_table_called_profile_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written for [profiles.work], it ended every command as a bug: a dictionary was looked up as a name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gpujob.toml").write_text('[profile.work]\nstore = "file:///x"\n')
+    with pytest.raises(Configuration, match="profile is the name of one") as told:
+        load(folder=tmp_path, environ={})
+    assert "[profiles.NAME]" in str(told.value.hint)
