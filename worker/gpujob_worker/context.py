@@ -136,11 +136,11 @@ def _share(value: float) -> float:
 def _require_own_file(workdir: Path, name: str, path: Path) -> None:
     """Raises JobFailed for a link, or anything but a file: what a job's data planted must not lead out of its folder."""
     try:
-        found = path.lstat()
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise JobFailed(f"{name} is not uploaded: it is a link, or no file", retryable=False)
         within = path.absolute().is_relative_to(workdir.absolute())
         leaves = within and not path.resolve(strict=True).is_relative_to(workdir.resolve())
-    except OSError:
+    except (OSError, RuntimeError):  # until Python 3.12 a loop of links is a RuntimeError
         return  # the upload says what is wrong with it
-    if leaves or not stat.S_ISREG(found.st_mode):
-        what = "leads out of the job's folder" if leaves else "is a link, or no file"
-        raise JobFailed(f"{name} is not uploaded: it {what}", retryable=False)
+    if leaves:
+        raise JobFailed(f"{name} is not uploaded: it leads out of the job's folder", retryable=False)
