@@ -63,10 +63,11 @@ def served(store: JobStore, server: Server, place: Path, spec: dict[str, Any], *
     assert min(timings.queue, timings.load, timings.run, timings.upload) >= 0
     assert result.started_at is not None
     in_hand_s = timings.load + timings.run + timings.upload
+    took_s = result.finished_at - result.created_at
+    assert timings.queue + in_hand_s == pytest.approx(took_s, abs=ROUNDED_S), (timings, result)
     for counted_s, whole_s in (
         (timings.queue, result.started_at - result.created_at),
         (in_hand_s, result.finished_at - result.started_at),
-        (timings.queue + in_hand_s, result.finished_at - result.created_at),
     ):
         assert whole_s - UNCOUNTED_S <= counted_s <= whole_s + ROUNDED_S, (timings, result)
     return result

@@ -322,7 +322,7 @@ def test_a_gpu_encoder_that_fails_gives_way_to_the_cpu(
 
 
 @pytest.mark.timeout(120)
-def test_a_cancel_stops_ffmpeg_at_once(tmp_path: Path) -> None:
+def test_a_cancel_stops_ffmpeg_within_two_seconds(tmp_path: Path) -> None:
     clip(tmp_path / "long.mp4", size="64x48", seconds=60, sound=False)
     operation = {
         "type": "transcode",
@@ -337,7 +337,7 @@ def test_a_cancel_stops_ffmpeg_at_once(tmp_path: Path) -> None:
     with pytest.raises(JobCancelled):
         EncodeExecutor().run(job)
     ended_s = time.monotonic()
-    assert job.cancelled_s is not None and ended_s - job.cancelled_s < 10.0  # of minutes
+    assert job.cancelled_s is not None and ended_s - job.cancelled_s < 2.0
     assert working_below(tmp_path) == []
     assert 0 < job.reports[-1][0] < 1 and job.reports[-1][2] == "step 1/1: transcode"
 
