@@ -6,7 +6,7 @@ or to be of the worker that its key names. What is no worker's crowds none out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -17,7 +17,7 @@ from gpujob.protocol.listing import every_entry
 from gpujob.protocol.presence import DEAD_AFTER, MOST_KEYS, MOST_WORKERS
 from gpujob.records import Presence, decode
 from gpujob.specs.quantities import format_size
-from gpujob.why import START_ONE, gpu_memory_bytes
+from gpujob.why import gpu_memory_bytes
 from gpujob_cli.examinations.findings import Finding
 from gpujob_cli.text import ago
 
@@ -78,11 +78,6 @@ def of_crew(crew: Crew) -> Iterator[Finding]:
         next_ = "`gpujob gc` removes records that are older than a day"
     status = "ok" if crew.live and not warned and not forgotten else "note"
     yield Finding("workers", status, "; ".join([text, *warned[:MOST_SHOWN]]), next_, tuple(lines), facts)  # type: ignore[arg-type]
-
-
-def start_one(kinds: Sequence[str]) -> str:
-    """The command that starts a worker for these kinds."""
-    return f"gpujob worker run --kinds {','.join(kinds)}" if kinds else START_ONE
 
 
 def _presence(ctx: Context, key: str, worker_id: str) -> Presence | None:
